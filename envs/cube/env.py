@@ -1,0 +1,370 @@
+"""CUBE as a PettingZoo ParallelEnv: a thin skin that holds no rule."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from copy import copy
+from typing import Any, ClassVar
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+from pettingzoo import ParallelEnv
+
+from emcoop.envs.cube.dynamics import observe, step_and_observe
+from emcoop.envs.cube.events import CubeEvents
+from emcoop.envs.cube.layout import place
+from emcoop.envs.cube.scratch import HAS_EVENT, make_scratch
+from emcoop.envs.cube.settings import ACTIONS, OBSERVATIONS, CubeSettings, make_settings
+from emcoop.envs.cube.world import CHANNELS, OPEN, World, make_world
+from emcoop.envs.parallel_env import (
+    RENDER_MODES,
+    ActionReader,
+    BlockPool,
+    LazyEvents,
+    Seeds,
+    agent_names,
+    check_render_mode,
+)
+from emcoop.errors import ActionError, ConfigError
+
+Observation = Any
+STEP_REWARD = -0.01
+
+
+def step_reward(delivered_weight: Any, n_agents: int) -> Any:
+    """Return each agent's reward for a step: -0.01 plus the weight delivered in it over the team size."""
+    return STEP_REWARD + delivered_weight / n_agents
+
+
+def check_view(view: int) -> int:
+    """Return the window side if it is odd and from 3 to 255, else raise `ConfigError`."""
+    if isinstance(view, bool) or not isinstance(view, int) or view % 2 == 0 or not 3 <= view <= 255:
+        raise ConfigError(f"view={view!r} does not fit: give an odd window side from 3 to 255 cells")
+    return view
+
+
+class CubeEnv(ParallelEnv[str, Observation, int]):
+    """Cooperative block pushing on a square grid (the CUBE environment; see `docs/cube.md`).
+
+    Actions are `Discrete(5)`: 0 stay, 1 up, 2 down, 3 left, 4 right. An observation is an egocentric window, `uint8`
+    of shape `(8, view, view)`, the agent in the middle. Channels: 0 other agents, 1 block, 2 block weight (clipped
+    at 255), 3 goal column, 4 off the board, 5 free cell, 6 the agent itself, 7 top-left corner of a block. With
+    `observation="global"` it is a `Dict` of `board`, `(K, K, 5)` float32, read-only and shared (agent mask, block
+    weight, goal, agent index + 1, block index + 1) and `you`, the agent's `(row, col)`.
+
+    The reward is -0.01 a step plus the weight delivered in it over `n_agents`, the same for all. An episode
+    terminates when no block is left and is truncated after `max_steps`.
+
+    Args:
+        n_agents: Team size, 1 to 1,024; it alone fixes board, blocks and length (the curriculum).
+        grid_size: Side of the board in cells.
+        blocks: `{weight: count}`.
+        max_steps: Length of an episode in steps.
+        view: Odd side of the observation window in cells.
+        observation: `window` or `global`.
+        action_mask: Put a `(5,)` uint8 mask of the moves that stay on the board into each agent's info.
+        sight: How far planners' text views reach in cells; None = the whole map.
+        render_mode: `human`, `rgb_array`, `ansi` or None.
+
+    Raises:
+        ConfigError: A setting does not fit; the sentence says what does.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {
+        "name": "emcoop/Cube-v0",
+        "render_modes": list(RENDER_MODES),
+        "render_fps": 10,
+        "is_parallelizable": True,
+    }
+
+    def __init__(
+        self,
+        n_agents: int = 2,
+        grid_size: int | None = None,
+        blocks: Mapping[int, int] | None = None,
+        max_steps: int | None = None,
+        *,
+        view: int = 11,
+        observation: str = "window",
+        action_mask: bool = False,
+        sight: int | None = None,
+        render_mode: str | None = None,
+    ) -> None:
+        if observation not in OBSERVATIONS:
+            raise ConfigError(f"observation={observation!r} does not exist: choose one of {', '.join(OBSERVATIONS)}")
+        self.settings: CubeSettings = make_settings(n_agents, grid_size, blocks, max_steps)
+        self.view = check_view(view)
+        self.observation = observation
+        self.sight = sight
+        self.render_mode = check_render_mode(render_mode)
+        self.possible_agents = agent_names(self.settings.n_agents)
+        self.agents: list[str] = []
+        self._mask_actions = action_mask
+        self._reader = ActionReader(self.possible_agents, ACTIONS)
+        self._outcome = np.zeros((1, 4), np.int32)
+        self._seeds = Seeds()
+        self._pool = BlockPool(1, self.settings.n_agents, view)
+        self._window: Any = None
+        self._observation_space = self._make_observation_space()
+        self._action_spaces = {name: spaces.Discrete(len(ACTIONS)) for name in self.possible_agents}
+        self._prepare(self.settings.weights)
+        bound = max(self.settings.grid_size, self.settings.max_steps, 10**4)
+        self.state_space = spaces.Box(-1, bound, (self._world.rows.shape[1],), np.int32)
+
+    def _prepare(self, weights: tuple[int, ...]) -> None:
+        """Allocate world and scratch for blocks of these weights."""
+        view = self.view if self.observation == "window" else 3
+        self._world: World = make_world(self.settings, weights, 1, view)
+        self._weights = weights
+        self._scratch = make_scratch(self.settings.n_agents, len(weights), self._world.occupancy.shape[1])
+        self._events: CubeEvents | None = None
+
+    def _make_observation_space(self) -> spaces.Space[Any]:
+        if self.observation == "window":
+            return spaces.Box(0, 255, (len(CHANNELS), self.view, self.view), np.uint8)
+        size = self.settings.grid_size
+        most = float(max(self.settings.n_agents, size, 10**4))
+        board = spaces.Box(0.0, most, (size, size, 5), np.float32)
+        return spaces.Dict({"board": board, "you": spaces.Box(0, size - 1, (2,), np.int32)})
+
+    def observation_space(self, agent: str) -> spaces.Space[Any]:
+        """Return the observation space, the same object for all agents."""
+        return self._observation_space
+
+    def action_space(self, agent: str) -> spaces.Discrete:
+        """Return the agent's own action space."""
+        return self._action_spaces[agent]
+
+    def reset(
+        self, seed: int | None = None, options: Mapping[str, Any] | None = None
+    ) -> tuple[dict[str, Observation], dict[str, dict[str, Any]]]:
+        """Start an episode.
+
+        Args:
+            seed: Fixes the layout; without it the next seed of the current sequence is used.
+            options: `agents` and `blocks` give an explicit board: `[(row, col), ...]`, `[(row, col, weight), ...]`.
+
+        Returns:
+            Observations and infos per agent.
+
+        Raises:
+            ConfigError: An illegal board (the cell is named), or blocks that do not fit.
+        """
+        chosen = self._seeds.next(seed)
+        if options and ("agents" in options or "blocks" in options):
+            from emcoop.envs.cube.board import parse_board
+
+            agents, blocks, weights = parse_board(options, self.settings, chosen)
+        else:
+            agents, blocks = place(self.settings, chosen)
+            weights = self.settings.weights
+        if weights != self._weights:
+            self._prepare(weights)
+        self._world.place(0, agents, blocks)
+        self._start_columns = self._world.blocks[0, :, 1].copy()
+        self._events = None
+        self.agents = list(self.possible_agents)
+        if self.render_mode == "human":
+            self.render()
+        return self._observe(), self._infos()
+
+    def step(
+        self, actions: Mapping[str, int]
+    ) -> tuple[dict[str, Observation], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
+        """Take one joint step.
+
+        Args:
+            actions: One action per agent.
+
+        Returns:
+            Observations, rewards, terminations, truncations and infos per agent; when the episode ends all agents
+            get a last observation.
+
+        Raises:
+            ActionError: Not exactly one valid action per agent, or no episode is running.
+        """
+        if not self.agents:
+            if not actions:
+                return {}, {}, {}, {}, {}
+            raise ActionError("no episode is running: it has ended or not begun; call reset() first")
+        self._reader.read(actions)
+        agents = self.agents
+        observations = self._advance()
+        gained, n_open, step, n_events = self._outcome[0].tolist()
+        self._events = CubeEvents(self.possible_agents, self._scratch) if n_events else None
+        infos = self._infos()
+        terminated = n_open == 0
+        truncated = not terminated and step >= self.settings.max_steps
+        if terminated or truncated:
+            self.agents = []
+        if self.render_mode == "human":
+            self.render()
+        return (
+            observations,
+            dict.fromkeys(agents, step_reward(gained, len(agents))),
+            dict.fromkeys(agents, terminated),
+            dict.fromkeys(agents, truncated),
+            infos,
+        )
+
+    def _advance(self) -> dict[str, Observation]:
+        """Run the kernels on the joint action read last; return what the agents see."""
+        world = self._world
+        windows = self.observation == "window"
+        block, channels = self._pool.take()
+        step_and_observe(
+            world.rows, world.occupancy, world.cells, self._reader.joint, block, self._outcome, *self._scratch,
+            0, 1, world.pad, self.view if windows else 0, True,
+        )  # fmt: skip
+        return dict(zip(self.agents, channels)) if windows else self._observe_global()
+
+    def _observe(self) -> dict[str, Observation]:
+        """Return what the agents see now."""
+        if self.observation == "global":
+            return self._observe_global()
+        world = self._world
+        block, channels = self._pool.take()
+        observe(world.rows, world.occupancy, world.cells, block, world.n_agents, world.pad, self.view)
+        return dict(zip(self.possible_agents, channels))
+
+    def _observe_global(self) -> dict[str, Observation]:
+        world = self._world
+        inner = slice(world.pad, world.pad + world.grid_size)
+        occupancy = world.occupancy[0, inner, inner]
+        board = np.zeros((world.grid_size, world.grid_size, 5), np.float32)
+        board[..., 0] = occupancy > 0
+        block = np.maximum(-occupancy, 0)
+        board[..., 1] = np.concatenate([[0], world.weights[0]])[block]
+        board[:, -1, 2] = 1
+        board[..., 3] = np.maximum(occupancy, 0)
+        board[..., 4] = block
+        board.flags.writeable = False
+        return {name: {"board": board, "you": you.copy()} for name, you in zip(self.possible_agents, world.agents[0])}
+
+    def _infos(self) -> dict[str, dict[str, Any]]:
+        if self._events is None:
+            infos: dict[str, dict[str, Any]] = {name: {"events": ()} for name in self.agents}
+        else:
+            read = self._events.of_agent
+            flags = self._scratch.by_agent[HAS_EVENT].tolist()
+            infos = {name: {"events": LazyEvents(read, i) if flags[i] else ()} for i, name in enumerate(self.agents)}
+        if self._mask_actions:
+            for info, mask in zip(infos.values(), self._action_masks()):
+                info["action_mask"] = mask
+        return infos
+
+    def _action_masks(self) -> NDArray[np.uint8]:
+        agents, last = self._world.agents[0], self.settings.grid_size - 1
+        row, col = agents[:, 0], agents[:, 1]
+        return np.stack([row >= 0, row > 0, row < last, col > 0, col < last], axis=1).astype(np.uint8)
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """All events of the last step, agents as indices."""
+        return [] if self._events is None else self._events.indexed()
+
+    @property
+    def raw_score(self) -> float:
+        """Delivered weight."""
+        return float(self._world.weights[0] @ self._world.delivered[0])
+
+    @property
+    def score(self) -> float:
+        """Delivered weight over total weight, in [0, 1]."""
+        return self.raw_score / float(self._world.weights[0].sum())
+
+    def progress(self) -> float:
+        """Return the progress potential in [0, 1]: how much of their way to the goal the blocks have made.
+
+        The mean over blocks, weighted by weight, of 1 - (columns still to go)/(columns at the start); a block pushed
+        away from the goal counts 0.
+        """
+        world = self._world
+        goal = self.settings.grid_size - world.weights[0]
+        share = (world.blocks[0, :, 1] - self._start_columns) / (goal - self._start_columns)
+        return float(world.weights[0] @ np.clip(share, 0.0, 1.0) / world.weights[0].sum())
+
+    def state(self) -> NDArray[np.int32]:
+        """Return the whole state, `(2 + 2 n + 4 m,)` int32.
+
+        Steps taken, open blocks, then agents `(row, col)`, blocks `(row, col)`, block weights, delivered flags.
+        """
+        return self._world.rows[0].copy()
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state as plain arrays (copies).
+
+        Returns:
+            `agents (n, 2)`, `block_positions (m, 2)`, `block_weights (m,)`, `delivered (m,)` bool, `step`.
+        """
+        world = self._world
+        return {
+            "agents": world.agents[0].copy(),
+            "block_positions": world.blocks[0].copy(),
+            "block_weights": world.weights[0].copy(),
+            "delivered": world.delivered[0].astype(bool),
+            "step": int(world.steps[0]),
+        }
+
+    def state_hash(self) -> str:
+        """Return the canonical hash of the complete state, the same on every platform."""
+        return state_digest(self.settings.grid_size, self.settings.n_agents, self._world.rows[0])
+
+    def configuration_hash(self) -> str:
+        """Return the hash of positions and deliveries only, without the clock (for recurrence)."""
+        return state_digest(self.settings.grid_size, self.settings.n_agents, self._world.rows[0, OPEN:])
+
+    def clone(self) -> CubeEnv:
+        """Return an independent copy in the same state, without a window."""
+        twin = CubeEnv.__new__(CubeEnv)
+        twin.__dict__.update(self.__dict__)
+        twin.agents = list(self.agents)
+        twin.render_mode = None
+        twin._window = None
+        twin._world = self._world.clone()
+        twin._scratch = make_scratch(self.settings.n_agents, len(self._weights), self._world.occupancy.shape[1])
+        twin._reader = ActionReader(self.possible_agents, ACTIONS)
+        twin._outcome = self._outcome.copy()
+        twin._seeds = copy(self._seeds)
+        twin._pool = BlockPool(1, self.settings.n_agents, self.view)
+        return twin
+
+    def render(self) -> Any:
+        """Draw the board.
+
+        Returns:
+            `rgb_array`: `(512, 512, 3)` uint8; `ansi`: text; `human`: None, the picture is in a window.
+        """
+        from emcoop.envs.cube.render import render_ansi, render_rgb
+
+        if self.render_mode is None:
+            raise ConfigError(f"nothing to render: create the environment with render_mode, one of {RENDER_MODES}")
+        snapshot, size = self.snapshot(), self.settings.grid_size
+        if self.render_mode == "ansi":
+            return render_ansi(snapshot, size)
+        frame = render_rgb(snapshot, size)
+        if self.render_mode == "rgb_array":
+            return frame
+        if self._window is None:
+            from emcoop.envs.window import Window
+
+            self._window = Window()
+        caption = f"CUBE  step {snapshot['step']}  score {self.score:.2f}"
+        self._window.show(frame, caption, int(self.metadata["render_fps"]))
+        return None
+
+    def close(self) -> None:
+        """Close the window, if any."""
+        if self._window is not None:
+            self._window.close()
+            self._window = None
+
+
+def state_digest(grid_size: int, n_agents: int, row: NDArray[np.int32]) -> str:
+    """Return the hash of a state row: BLAKE2b over sizes and entries as little-endian 32-bit integers."""
+    digest = hashlib.blake2b(b"emcoop/Cube-v0", digest_size=16)
+    digest.update(np.array([grid_size, n_agents], "<i4").tobytes())
+    digest.update(row.astype("<i4", copy=False).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,219 @@
+"""What every parallel environment of this package needs around its kernels: names, actions in, arrays out.
+
+Dictionaries are what PettingZoo promises and what costs most of a step, so their parts are made here once, as
+cheaply as Python allows.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emcoop.errors import ActionError, ConfigError
+from emcoop.rng import derive_seed
+
+RENDER_MODES = ("human", "rgb_array", "ansi")
+_REFCOUNTS_ARE_EXACT = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
+_POOL_SIZE = 4
+
+
+def agent_names(n_agents: int) -> list[str]:
+    """Return `agent_000`, `agent_001`, ...: zero-padded, so that sorted order is index order."""
+    width = max(3, len(str(n_agents - 1)))
+    return [f"agent_{i:0{width}d}" for i in range(n_agents)]
+
+
+def check_render_mode(mode: str | None) -> str | None:
+    """Return `mode` if it is one of `RENDER_MODES` or None.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    if mode is not None and mode not in RENDER_MODES:
+        raise ConfigError(f"render_mode={mode!r} does not exist: choose one of {', '.join(RENDER_MODES)} or None")
+    return mode
+
+
+class ActionReader:
+    """Turn a joint action dictionary into one array, refusing what is not one action per agent.
+
+    Attributes:
+        joint: `(1, n)` uint8, the joint action read last.
+    """
+
+    def __init__(self, names: Sequence[str], action_names: Sequence[str]) -> None:
+        self._names = list(names)
+        self._action_names = tuple(action_names)
+        self._allowed = bytes(range(len(action_names)))
+        self._get = itemgetter(*names) if len(names) > 1 else lambda actions: (actions[names[0]],)
+        self._buffer = bytearray(len(names))
+        self.joint: NDArray[np.uint8] = np.frombuffer(self._buffer, np.uint8).reshape(1, -1)
+
+    def read(self, actions: Mapping[str, Any]) -> None:
+        """Read a joint action into `joint`, which is left untouched on an error.
+
+        Args:
+            actions: Agent name -> action, an integer (Python or NumPy) below the number of actions.
+
+        Raises:
+            ActionError: Not a mapping, an agent is missing or unknown, an action has the wrong type or value.
+        """
+        try:
+            raw = bytes(self._get(actions))
+        except (TypeError, ValueError, KeyError):
+            raise self._error(actions) from None
+        if len(actions) != len(raw) or raw.translate(None, self._allowed):
+            raise self._error(actions)
+        self._buffer[:] = raw
+
+    def _error(self, actions: object) -> ActionError:
+        if not isinstance(actions, Mapping):
+            return ActionError(
+                f"a joint action is a dictionary agent name -> action, got {type(actions).__name__}; "
+                f"for example {{{self._names[0]!r}: 0, ...}}"
+            )
+        missing = [name for name in self._names if name not in actions]
+        if missing:
+            return ActionError(
+                f"the joint action lacks {_some(missing)}: every living agent needs an action; "
+                f"pass {self._action_names[0]} (0) for agents that should do nothing"
+            )
+        unknown = [name for name in actions if name not in set(self._names)]
+        if unknown:
+            return ActionError(f"the joint action names {_some(unknown)}, but the agents are {_some(self._names)}")
+        name = next(name for name in self._names if not self._is_action(actions[name]))
+        allowed = ", ".join(f"{i} {word}" for i, word in enumerate(self._action_names))
+        return ActionError(f"{name} got action {actions[name]!r}: an action is an integer, one of {allowed}")
+
+    def _is_action(self, action: object) -> bool:
+        return hasattr(action, "__index__") and 0 <= int(action.__index__()) < len(self._action_names)
+
+
+def _some(names: Sequence[object], most: int = 3) -> str:
+    listed = ", ".join(map(repr, names[:most]))
+    return f"{listed} and {len(names) - most} more" if len(names) > most else listed
+
+
+class BlockPool:
+    """Hand out arrays for one step's observations; one that nobody holds any more is used again.
+
+    A step's observations are views of one block. Allocating a large block anew costs more in page faults than
+    filling it, but a block is never reused while the caller holds any view of it.
+    """
+
+    def __init__(self, n_envs: int, n_agents: int, view: int) -> None:
+        self._shape = (n_envs, n_agents, view, view)
+        self._entries: list[tuple[NDArray[np.uint64], NDArray[np.uint8]]] = []
+
+    def take(self) -> tuple[NDArray[np.uint64], NDArray[np.uint8]]:
+        """Return a block of packed cells to write into and its byte view.
+
+        Returns:
+            `(n_envs, n, view, view)` uint64, and the same memory as `(n_envs * n, 8, view, view)` uint8: byte `i` of
+            a cell is channel `i`.
+        """
+        if _REFCOUNTS_ARE_EXACT:
+            for block, channels in self._entries:
+                # The block: entry, loop variable, argument, base of its byte view; every other reference is a
+                # caller's view. The byte view: entry, loop variable, argument.
+                if sys.getrefcount(block) == 4 and sys.getrefcount(channels) == 3:
+                    return block, channels
+        block = np.empty(self._shape, np.uint64)
+        order = slice(None) if sys.byteorder == "little" else slice(None, None, -1)
+        view = self._shape[-1]
+        channels = block.view(np.uint8).reshape(-1, view, view, 8)[..., order].transpose(0, 3, 1, 2)
+        if len(self._entries) < _POOL_SIZE:
+            self._entries.append((block, channels))
+        return block, channels
+
+
+class Seeds:
+    """Which seed each episode gets: the one given to `reset`, else the next one derived from it."""
+
+    def __init__(self) -> None:
+        self._root = secrets.randbits(62)
+        self._episodes = 0
+        self.current = self._root
+
+    def next(self, seed: int | None) -> int:
+        """Return the seed of the episode that starts now."""
+        if seed is None:
+            self.current = derive_seed(self._root, "episode", self._episodes)
+        else:
+            if isinstance(seed, bool) or not hasattr(seed, "__index__") or int(seed) < 0:
+                raise ConfigError(f"seed={seed!r} does not fit: give a whole number >= 0 or None")
+            self.current = self._root = int(seed)
+            self._episodes = 0
+        self._episodes += 1
+        return self.current
+
+
+class LazyEvents(partial):  # type: ignore[type-arg]
+    """The events of one step one agent takes part in: a sequence of dictionaries, decoded when first read.
+
+    A `functools.partial` of "decode the events of agent i", because that is made in C: one is created for every
+    agent that has events in a step, and few are read.
+    """
+
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        return len(self())
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return iter(self())
+
+    def __getitem__(self, index: Any) -> Any:
+        return self()[index]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(self())
+
+
+Sequence.register(LazyEvents)
+
+
+class StepEvents:
+    """All events of one step; subclasses decode their kernel's records.
+
+    Agents appear as indices in `indexed()` and as names in what agents read.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+        self._indexed: list[dict[str, Any]] | None = None
+        self._named: dict[int, list[dict[str, Any]]] | None = None
+
+    def decode(self) -> list[dict[str, Any]]:
+        """Decode the records into dictionaries with `kind`, `agents` (indices) and numbers."""
+        raise TypeError(f"{type(self).__name__} has to define decode()")
+
+    def indexed(self) -> list[dict[str, Any]]:
+        """Return all events, agents as indices."""
+        if self._indexed is None:
+            self._indexed = self.decode()
+        return self._indexed
+
+    def of_agent(self, agent: int) -> list[dict[str, Any]]:
+        """Return the events agent `agent` takes part in, agents as names."""
+        if self._named is None:
+            self._named = {}
+            for event in self.indexed():
+                named = {**event, "agents": [self._names[i] for i in event["agents"]]}
+                if "winner" in event:
+                    named["winner"] = self._names[event["winner"]]
+                for i in event["agents"]:
+                    self._named.setdefault(i, []).append(named)
+        return self._named.get(agent, [])

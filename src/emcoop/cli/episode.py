@@ -1,0 +1,130 @@
+"""`emcoop run` and `emcoop replay`: one episode."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import tempfile
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from emcoop.errors import ConfigError, ReplayMismatch
+
+if TYPE_CHECKING:
+    from emcoop.cognitive_layer.episode import EpisodeResult
+
+
+class Render(str, Enum):
+    """Ways to look at an episode."""
+
+    human = "human"
+    gif = "gif"
+
+
+def run(
+    env: Annotated[str, typer.Argument(metavar="ENV", help="Environment id, see `emcoop list`.")],
+    agents: Annotated[int, typer.Option("--agents", help="Team size.")] = 2,
+    planner: Annotated[
+        list[str] | None,
+        typer.Option("--planner", help="Planner of every agent (default greedy); repeat it for a mixed team."),
+    ] = None,
+    topology: Annotated[str, typer.Option("--topology", help="Who may talk to whom.")] = "individual",
+    seed: Annotated[int, typer.Option("--seed", help="Episode seed.")] = 0,
+    trace: Annotated[Path | None, typer.Option("--trace", help="Write the trace here (.jsonl or .jsonl.gz).")] = None,
+    max_steps: Annotated[int | None, typer.Option("--max-steps", help="Episode length in steps.")] = None,
+    render: Annotated[Render | None, typer.Option("--render", help="Show it in a window, or write a GIF.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where the GIF goes.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Run one episode and print its metrics."""
+    if output is not None and render is not Render.gif:
+        raise ConfigError(f"-o {output} is where a GIF goes: add --render gif, or leave it out")
+    if render is Render.gif and output is None:
+        raise ConfigError("--render gif needs a file to write to: add -o FILE.gif")
+    import emcoop
+
+    planners = planner or ["greedy"]
+    with tempfile.TemporaryDirectory() as scratch:
+        path = trace or (Path(scratch) / "episode.jsonl.gz" if render else None)
+        result = emcoop.run_episode(
+            env,
+            n_agents=agents,
+            planner=planners[0] if len(planners) == 1 else planners,
+            topology=topology,
+            seed=seed,
+            max_steps=max_steps,
+            trace=path,
+        )
+        call = {"env": env, "n_agents": agents, "planner": planners, "topology": topology, "seed": seed}
+        (_print_json if as_json else _print_table)(call, result, trace)
+        if render is not None and path is not None:
+            _show(path, output)
+    if result.status != "completed":
+        print(f"emcoop: the episode ended with {result.status}: {result.error}", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def replay(
+    trace: Annotated[Path, typer.Argument(metavar="TRACE", help="A trace written by run or sweep.")],
+) -> None:
+    """Run a recorded episode again and compare every state; exit code 0 if the same, 1 if not."""
+    import emcoop
+
+    recorded = emcoop.read_trace(trace)
+    try:
+        emcoop.replay(recorded)
+    except ReplayMismatch as mismatch:
+        print(f"emcoop: {trace}: {mismatch}", file=sys.stderr)
+        raise typer.Exit(1) from mismatch
+    from emcoop.trace.schema import Step
+
+    print(f"{trace}: same in all {len(recorded.of(Step))} recorded states")
+
+
+def _show(trace: Path, output: Path | None) -> None:
+    from emcoop.cli.rendering import show_window, write_gif
+
+    if output is None:
+        show_window(trace)
+    else:
+        write_gif(trace, output)
+
+
+def _print_table(call: dict[str, Any], result: EpisodeResult, trace: Path | None) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    team = "+".join(call["planner"])
+    title = f"{call['env']}, {call['n_agents']} agents, {team}, {call['topology']}, seed {call['seed']}"
+    table = Table(title=title, title_justify="left")
+    table.add_column("metric", no_wrap=True)
+    table.add_column("value", justify="right")
+    for name in ("status", "score", "steps"):
+        table.add_row(name, _text(getattr(result, name)))
+    table.add_section()
+    for name in sorted(result.metrics):
+        if name not in ("score", "steps"):
+            table.add_row(name, _text(result.metrics[name]))
+    console = Console()
+    console.print(table)
+    console.print(f"trace: {trace}" if trace else "trace: not kept, add --trace FILE", soft_wrap=True, markup=False)
+
+
+def _print_json(call: dict[str, Any], result: EpisodeResult, trace: Path | None) -> None:
+    names = ("status", "error", "score", "raw_score", "steps", "digest")
+    report = {**call, **{name: getattr(result, name) for name in names}}
+    report["metrics"] = {name: None if math.isnan(v) else v for name, v in sorted(result.metrics.items())}
+    report["trace"] = str(trace) if trace else None
+    print(json.dumps(report, indent=2))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    if math.isnan(value):
+        return "n/a"
+    return f"{value:.0f}" if value == int(value) and abs(value) >= 1 else f"{value:.4f}"
