@@ -66,11 +66,18 @@ def observe_one(b: Board, view: int, out: CellArray) -> None:
 
 @kernel
 def observe(
-    rows: IntArray, occupancy: IntArray, cells: CellArray, observations: CellArray, n: int, pad: int, view: int
+    rows: IntArray,
+    occupancy: IntArray,
+    cells: CellArray,
+    observations: CellArray,
+    first: int,
+    last: int,
+    pad: int,
 ) -> None:
-    """Write what the agents of every environment see, `(n_envs, n, view, view)` uint64."""
+    """Write what the agents of environments `first` to `last - 1` see, `(n_envs, n, view, view)` uint64."""
+    n, view = observations.shape[1], observations.shape[2]
     m = (rows.shape[1] - HEADER - 2 * n) // 4
-    for env in range(len(rows)):
+    for env in range(first, last):
         observe_one(Board(rows, occupancy, cells, env, n, m, pad), view, observations)
 
 

@@ -12,6 +12,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
+from emcoop.envs.cube.board import parse_board
 from emcoop.envs.cube.dynamics import observe, step_and_observe
 from emcoop.envs.cube.events import CubeEvents
 from emcoop.envs.cube.layout import place
@@ -111,14 +112,14 @@ class CubeEnv(ParallelEnv[str, Observation, int]):
         self._action_spaces = {name: spaces.Discrete(len(ACTIONS)) for name in self.possible_agents}
         self._prepare(self.settings.weights)
         bound = max(self.settings.grid_size, self.settings.max_steps, 10**4)
-        self.state_space = spaces.Box(-1, bound, (self._world.rows.shape[1],), np.int32)
+        self.state_space = spaces.Box(-1, bound, (self.world.rows.shape[1],), np.int32)
 
     def _prepare(self, weights: tuple[int, ...]) -> None:
         """Allocate world and scratch for blocks of these weights."""
         view = self.view if self.observation == "window" else 3
-        self._world: World = make_world(self.settings, weights, 1, view)
+        self.world: World = make_world(self.settings, weights, 1, view)
         self._weights = weights
-        self._scratch = make_scratch(self.settings.n_agents, len(weights), self._world.occupancy.shape[1])
+        self.scratch = make_scratch(self.settings.n_agents, len(weights), self.world.occupancy.shape[1])
         self._events: CubeEvents | None = None
 
     def _make_observation_space(self) -> spaces.Space[Any]:
@@ -154,16 +155,14 @@ class CubeEnv(ParallelEnv[str, Observation, int]):
         """
         chosen = self._seeds.next(seed)
         if options and ("agents" in options or "blocks" in options):
-            from emcoop.envs.cube.board import parse_board
-
             agents, blocks, weights = parse_board(options, self.settings, chosen)
         else:
             agents, blocks = place(self.settings, chosen)
             weights = self.settings.weights
         if weights != self._weights:
             self._prepare(weights)
-        self._world.place(0, agents, blocks)
-        self._start_columns = self._world.blocks[0, :, 1].copy()
+        self.world.place(0, agents, blocks)
+        self._start_columns = self.world.blocks[0, :, 1].copy()
         self._events = None
         self.agents = list(self.possible_agents)
         if self.render_mode == "human":
@@ -193,7 +192,7 @@ class CubeEnv(ParallelEnv[str, Observation, int]):
         agents = self.agents
         observations = self._advance()
         gained, n_open, step, n_events = self._outcome[0].tolist()
-        self._events = CubeEvents(self.possible_agents, self._scratch) if n_events else None
+        self._events = CubeEvents(self.possible_agents, self.scratch) if n_events else None
         infos = self._infos()
         terminated = n_open == 0
         truncated = not terminated and step >= self.settings.max_steps
@@ -211,11 +210,11 @@ class CubeEnv(ParallelEnv[str, Observation, int]):
 
     def _advance(self) -> dict[str, Observation]:
         """Run the kernels on the joint action read last; return what the agents see."""
-        world = self._world
+        world = self.world
         windows = self.observation == "window"
         block, channels = self._pool.take()
         step_and_observe(
-            world.rows, world.occupancy, world.cells, self._reader.joint, block, self._outcome, *self._scratch,
+            world.rows, world.occupancy, world.cells, self._reader.joint, block, self._outcome, *self.scratch,
             0, 1, world.pad, self.view if windows else 0, True,
         )  # fmt: skip
         return dict(zip(self.agents, channels)) if windows else self._observe_global()
@@ -224,13 +223,13 @@ class CubeEnv(ParallelEnv[str, Observation, int]):
         """Return what the agents see now."""
         if self.observation == "global":
             return self._observe_global()
-        world = self._world
+        world = self.world
         block, channels = self._pool.take()
-        observe(world.rows, world.occupancy, world.cells, block, world.n_agents, world.pad, self.view)
+        observe(world.rows, world.occupancy, world.cells, block, 0, 1, world.pad)
         return dict(zip(self.possible_agents, channels))
 
     def _observe_global(self) -> dict[str, Observation]:
-        world = self._world
+        world = self.world
         inner = slice(world.pad, world.pad + world.grid_size)
         occupancy = world.occupancy[0, inner, inner]
         board = np.zeros((world.grid_size, world.grid_size, 5), np.float32)
@@ -248,7 +247,7 @@ class CubeEnv(ParallelEnv[str, Observation, int]):
             infos: dict[str, dict[str, Any]] = {name: {"events": ()} for name in self.agents}
         else:
             read = self._events.of_agent
-            flags = self._scratch.by_agent[HAS_EVENT].tolist()
+            flags = self.scratch.by_agent[HAS_EVENT].tolist()
             infos = {name: {"events": LazyEvents(read, i) if flags[i] else ()} for i, name in enumerate(self.agents)}
         if self._mask_actions:
             for info, mask in zip(infos.values(), self._action_masks()):
@@ -256,7 +255,7 @@ class CubeEnv(ParallelEnv[str, Observation, int]):
         return infos
 
     def _action_masks(self) -> NDArray[np.uint8]:
-        agents, last = self._world.agents[0], self.settings.grid_size - 1
+        agents, last = self.world.agents[0], self.settings.grid_size - 1
         row, col = agents[:, 0], agents[:, 1]
         return np.stack([row >= 0, row > 0, row < last, col > 0, col < last], axis=1).astype(np.uint8)
 
@@ -268,12 +267,12 @@ class CubeEnv(ParallelEnv[str, Observation, int]):
     @property
     def raw_score(self) -> float:
         """Delivered weight."""
-        return float(self._world.weights[0] @ self._world.delivered[0])
+        return float(self.world.weights[0] @ self.world.delivered[0])
 
     @property
     def score(self) -> float:
         """Delivered weight over total weight, in [0, 1]."""
-        return self.raw_score / float(self._world.weights[0].sum())
+        return self.raw_score / float(self.world.weights[0].sum())
 
     def progress(self) -> float:
         """Return the progress potential in [0, 1]: how much of their way to the goal the blocks have made.
@@ -281,7 +280,7 @@ class CubeEnv(ParallelEnv[str, Observation, int]):
         The mean over blocks, weighted by weight, of 1 - (columns still to go)/(columns at the start); a block pushed
         away from the goal counts 0.
         """
-        world = self._world
+        world = self.world
         goal = self.settings.grid_size - world.weights[0]
         share = (world.blocks[0, :, 1] - self._start_columns) / (goal - self._start_columns)
         return float(world.weights[0] @ np.clip(share, 0.0, 1.0) / world.weights[0].sum())
@@ -291,7 +290,7 @@ class CubeEnv(ParallelEnv[str, Observation, int]):
 
         Steps taken, open blocks, then agents `(row, col)`, blocks `(row, col)`, block weights, delivered flags.
         """
-        return self._world.rows[0].copy()
+        return self.world.rows[0].copy()
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state as plain arrays (copies).
@@ -299,7 +298,7 @@ class CubeEnv(ParallelEnv[str, Observation, int]):
         Returns:
             `agents (n, 2)`, `block_positions (m, 2)`, `block_weights (m,)`, `delivered (m,)` bool, `step`.
         """
-        world = self._world
+        world = self.world
         return {
             "agents": world.agents[0].copy(),
             "block_positions": world.blocks[0].copy(),
@@ -310,11 +309,11 @@ class CubeEnv(ParallelEnv[str, Observation, int]):
 
     def state_hash(self) -> str:
         """Return the canonical hash of the complete state, the same on every platform."""
-        return state_digest(self.settings.grid_size, self.settings.n_agents, self._world.rows[0])
+        return state_digest(self.settings.grid_size, self.settings.n_agents, self.world.rows[0])
 
     def configuration_hash(self) -> str:
         """Return the hash of positions and deliveries only, without the clock (for recurrence)."""
-        return state_digest(self.settings.grid_size, self.settings.n_agents, self._world.rows[0, OPEN:])
+        return state_digest(self.settings.grid_size, self.settings.n_agents, self.world.rows[0, OPEN:])
 
     def clone(self) -> CubeEnv:
         """Return an independent copy in the same state, without a window."""
@@ -323,8 +322,8 @@ class CubeEnv(ParallelEnv[str, Observation, int]):
         twin.agents = list(self.agents)
         twin.render_mode = None
         twin._window = None
-        twin._world = self._world.clone()
-        twin._scratch = make_scratch(self.settings.n_agents, len(self._weights), self._world.occupancy.shape[1])
+        twin.world = self.world.clone()
+        twin.scratch = make_scratch(self.settings.n_agents, len(self._weights), self.world.occupancy.shape[1])
         twin._reader = ActionReader(self.possible_agents, ACTIONS)
         twin._outcome = self._outcome.copy()
         twin._seeds = copy(self._seeds)

@@ -18,6 +18,7 @@ ActionArray = NDArray[np.uint8]
 
 DROW = (-1, 1, 0, 0)
 DCOL = (0, 0, -1, 1)
+RIGHT = 3
 
 # Rows of `Scratch.by_agent`. An agent that was moved by a line has `PUSH_OF` = MOVED.
 PUSH_OF, NEXT_IN_LINE, HAS_EVENT = range(3)

@@ -108,11 +108,9 @@ def set_block(b: Board, block: int, y: int, x: int) -> None:
 
 
 @kernel
-def start(b: Board) -> None:
-    """Set clock and deliveries to the start and draw `occupancy` and `cells` from the positions in the row."""
-    row, side = b.rows[b.env], b.occupancy.shape[1]
-    row[STEP] = 0
-    row[OPEN] = b.m
+def draw(b: Board) -> None:
+    """Draw `occupancy` and `cells` from the row."""
+    side = b.occupancy.shape[1]
     for y in range(side):
         for x in range(side):
             if b.pad <= y < side - b.pad and b.pad <= x < side - b.pad:
@@ -121,7 +119,8 @@ def start(b: Board) -> None:
                 b.occupancy[b.env, y, x] = OFF_BOARD
                 b.cells[b.env, y, x] = WALL
     for block in range(b.m):
-        row[HEADER + 2 * b.n + 3 * b.m + block] = 0
+        if b.rows[b.env, HEADER + 2 * b.n + 3 * b.m + block]:
+            continue
         top, left = block_at(b, block)
         for y in range(top, top + weight_of(b, block)):
             for x in range(left, left + weight_of(b, block)):
@@ -132,9 +131,9 @@ def start(b: Board) -> None:
 
 
 @kernel
-def start_one(rows: IntArray, occupancy: IntArray, cells: CellArray, env: int, n: int, m: int, pad: int) -> None:
-    """Apply `start` to environment `env`."""
-    start(Board(rows, occupancy, cells, env, n, m, pad))
+def draw_one(rows: IntArray, occupancy: IntArray, cells: CellArray, env: int, n: int, m: int, pad: int) -> None:
+    """Apply `draw` to environment `env`."""
+    draw(Board(rows, occupancy, cells, env, n, m, pad))
 
 
 @dataclass
@@ -179,9 +178,20 @@ class World:
 
     def place(self, env: int, agents: Any, blocks: Any) -> None:
         """Start environment `env` with these positions: step 0, nothing delivered."""
+        self.steps[env] = 0
+        self.open_blocks[env] = self.n_blocks
         self.agents[env] = agents
         self.blocks[env] = blocks
-        start_one(self.rows, self.occupancy, self.cells, env, self.n_agents, self.n_blocks, self.pad)
+        self.delivered[env] = 0
+        self._draw(env)
+
+    def restore(self, env: int, row: IntArray) -> None:
+        """Put environment `env` into the state of a saved row."""
+        self.rows[env] = row
+        self._draw(env)
+
+    def _draw(self, env: int) -> None:
+        draw_one(self.rows, self.occupancy, self.cells, env, self.n_agents, self.n_blocks, self.pad)
 
     def clone(self) -> World:
         """Return an independent copy."""

@@ -26,6 +26,10 @@ class PlannerError(EmCoopError):
     """A planner broke its contract (raised, returned something else than a `Decision`, suspended unasked)."""
 
 
+class InfrastructureError(EmCoopError):
+    """A service a planner depends on failed; the episode is not scored and may be run again."""
+
+
 class TraceError(EmCoopError, ValueError):
     """A trace that cannot be read: not a trace, damaged, too large, or from an unknown schema."""
 

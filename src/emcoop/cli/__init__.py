@@ -6,22 +6,27 @@ Modules that take long to import are imported inside the functions that need the
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
 
 from emcoop.cli.catalogue import list_all
 from emcoop.cli.episode import replay, run
-from emcoop.cli.sweep import report, sweep
+from emcoop.cli.suites import report, sweep
 from emcoop.errors import EmCoopError
 from emcoop.version import __version__
 
-COMMANDS = {"list": list_all, "run": run, "sweep": sweep, "report": report, "replay": replay}
+COMMANDS: dict[str, Callable[..., None]] = {
+    "list": list_all,
+    "run": run,
+    "sweep": sweep,
+    "report": report,
+    "replay": replay,
+}
 
 app = typer.Typer(
     name="emcoop",
-    help="EmCoop: how do teams of embodied agents cooperate, and why do they fail?",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -62,10 +67,9 @@ def _print_version(asked: bool) -> None:
         raise typer.Exit
 
 
+_Version = Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")]
+
+
 @app.callback()
-def options(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it.")
-    ] = False,
-) -> None:
+def options(version: _Version = False) -> None:
     """EmCoop: how do teams of embodied agents cooperate, and why do they fail?"""

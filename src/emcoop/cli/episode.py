@@ -41,10 +41,7 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Run one episode and print its metrics."""
-    if output is not None and render is not Render.gif:
-        raise ConfigError(f"-o {output} is where a GIF goes: add --render gif, or leave it out")
-    if render is Render.gif and output is None:
-        raise ConfigError("--render gif needs a file to write to: add -o FILE.gif")
+    _check_output(render, output)
     import emcoop
 
     planners = planner or ["greedy"]
@@ -83,6 +80,14 @@ def replay(
     from emcoop.trace.schema import Step
 
     print(f"{trace}: same in all {len(recorded.of(Step))} recorded states")
+
+
+def _check_output(render: Render | None, output: Path | None) -> None:
+    if render is not Render.gif and output is not None:
+        raise ConfigError(f"-o {output} is where a GIF goes: add --render gif, or leave it out")
+    if render is Render.gif and (output is None or output.suffix.lower() != ".gif"):
+        got = "" if output is None else f", not to {output}"
+        raise ConfigError(f"--render gif writes to a file that ends in .gif{got}: give -o FILE.gif")
 
 
 def _show(trace: Path, output: Path | None) -> None:

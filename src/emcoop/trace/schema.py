@@ -11,7 +11,7 @@ the provenance side file. Changing a field's meaning bumps `SCHEMA`.
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias, Union
+from typing import Any, TypeAlias, Union, get_args
 
 import msgspec
 
@@ -20,7 +20,7 @@ SCHEMA = "emcoop-trace-1"
 EVERYONE = "*"
 """Recipients of a broadcast: everyone the topology lets the sender reach."""
 
-Recipients: TypeAlias = Union[list[int], str]
+Recipients: TypeAlias = Union[list[int], str]  # noqa: UP007 - evaluated at run time by msgspec on Python 3.10
 
 
 class Event(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag=str.lower):
@@ -434,9 +434,9 @@ class End(Event):
     reference: dict[str, float] = {}
 
 
-AnyEvent: TypeAlias = Union[
+AnyEvent: TypeAlias = Union[  # noqa: UP007
     Run, Episode, Round, Stage, Observation, Activation, Plan, Message, Transport, Reaction, Action, Waiting,
     Constraint, Task, World, Capability, Claim, Fault, Monitor, Step, End,
 ]  # fmt: skip
 
-KINDS: dict[str, type[Event]] = {cls.__name__.lower(): cls for cls in AnyEvent.__args__}
+KINDS: dict[str, type[Event]] = {cls.__name__.lower(): cls for cls in get_args(AnyEvent)}

@@ -1,0 +1,55 @@
+"""What is said about a sweep when it ends: the short table and the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from emcoop.baselines.folder import SUITE_FILE, TRACES, disk_errors
+from emcoop.baselines.results import read_frame
+from emcoop.baselines.suite import load_suite
+
+
+def summary_table(rows: list[dict[str, Any]]) -> Table:
+    """Return the mean scores of the completed episodes: a line per planner and topology, a column per team size.
+
+    `!` marks cells in which an episode did not complete.
+    """
+    sizes = sorted({row["n_agents"] for row in rows})
+    table = Table(title="mean score", title_justify="left")
+    for heading in ("environment", "regime", "planner", "topology"):
+        table.add_column(heading)
+    for size in sizes:
+        table.add_column(f"n={size}", justify="right")
+    cells: dict[tuple[str, ...], dict[int, list[dict[str, Any]]]] = {}
+    for row in rows:
+        world = f"{row['env']} {row['variant']}".strip()
+        key = (world, row["regime"], row["planner"], row["topology"])
+        cells.setdefault(key, {}).setdefault(row["n_agents"], []).append(row)
+    for line in sorted(cells, key=lambda line: (line[0], line[1] != "open", line[2:])):
+        table.add_row(*line, *(_mean(cells[line].get(size, [])) for size in sizes))
+    return table
+
+
+def write_report(folder: Path) -> Path:
+    """Build tables, figures and `report.html` from the results in a sweep's folder; return the path of the page.
+
+    Raises:
+        ConfigError: The folder holds no results of a sweep.
+    """
+    frame = read_frame(folder)
+    suite = load_suite(folder / SUITE_FILE)
+
+    from emcoop.metrics.report import build_report
+
+    with disk_errors(folder):
+        build_report(frame, folder, title=f"Sweep {suite.name}", traces=folder / TRACES)
+    return folder / "report.html"
+
+
+def _mean(rows: list[dict[str, Any]]) -> str:
+    scores = [row["score"] for row in rows if row["status"] == "completed"]
+    text = f"{sum(scores) / len(scores):.3f}" if scores else "-"
+    return text + ("!" if len(scores) < len(rows) else "") if rows else ""

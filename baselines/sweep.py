@@ -1,0 +1,221 @@
+"""The baseline sweep: every unit of a suite once, in parallel, resumable, with one row and one trace each.
+
+Started as `emcoop sweep SUITE`, or from a checkout as `python baselines/sweep.py SUITE`.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from emcoop.baselines.backends import Backend, Outcome
+from emcoop.baselines.expansion import Unit, expand
+from emcoop.baselines.folder import (
+    RUNNING,
+    TRACES,
+    claim,
+    disk_errors,
+    locked,
+    remove_leftovers,
+    sync_and_move,
+    write_provenance,
+)
+from emcoop.baselines.preflight import EpisodeRunner, warm_up
+from emcoop.baselines.progress import Note, Watch, silent
+from emcoop.baselines.results import DATABASE, SCORED, TABLE, Result, Store, csv_text, write_atomically
+from emcoop.baselines.schema import Suite
+from emcoop.baselines.suite import suite_hash
+from emcoop.errors import EmCoopError
+
+PASSES = 3
+PACKAGES = ("emcoop", "numpy", "numba", "gymnasium", "pettingzoo", "msgspec", "networkx", "pandas", "scipy")
+
+
+@dataclass(frozen=True)
+class SweepEnd:
+    """How a sweep ended.
+
+    Attributes:
+        folder: Where everything is.
+        rows: The results table, sorted by unit.
+        unfinished: Units that have no scored attempt, with the error of the last one.
+    """
+
+    folder: Path
+    rows: list[dict[str, Any]]
+    unfinished: dict[str, str]
+
+
+def run_episode_of(unit: Unit, trace: Path) -> Result:
+    """Run one unit with `emcoop.run_episode`; its trace goes to `trace`."""
+    import emcoop
+
+    episode = emcoop.run_episode(
+        unit.env,
+        n_agents=unit.n_agents,
+        planner=unit.planner_spec,
+        topology=unit.topology_spec,
+        seed=unit.seed,
+        env_kwargs=unit.env_kwargs or None,
+        max_steps=unit.max_steps,
+        budgets=unit.budgets or None,
+        regime=unit.regime,
+        trace=trace,
+        suite=unit.suite,
+        suite_hash=unit.suite_hash,
+    )
+    metrics = {name: float(value) for name, value in episode.metrics.items()}
+    return Result(status=episode.status, error=episode.error or "", digest=episode.digest or "", metrics=metrics)
+
+
+def run_unit(unit: Unit, *, runner: EpisodeRunner, folder: str, session: str) -> Result:
+    """Run one unit where nobody else writes, then put its trace in place; called in the worker.
+
+    Args:
+        unit: The unit.
+        runner: Runs its episode.
+        folder: The sweep's folder.
+        session: Word that no other session uses, so that a worker orphaned by a kill never meets its successor.
+    """
+    started = time.monotonic()
+    traces = Path(folder) / TRACES
+    scratch = traces / f"{RUNNING}{session}-{os.getpid()}"
+    scratch.mkdir(exist_ok=True)
+    try:
+        result = runner(unit, scratch / f"{unit.id}.jsonl.gz")
+        kept = [path for path in sorted(scratch.iterdir()) if path.suffix != ".part"]
+        for path in kept:
+            sync_and_move(path, traces / path.name)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    name = f"{unit.id}.jsonl.gz"
+    trace = f"{TRACES}/{name}" if name in [path.name for path in kept] else ""
+    return msgspec.structs.replace(result, trace=trace, seconds=time.monotonic() - started)
+
+
+def run_sweep(
+    suite: Suite,
+    folder: Path,
+    backend: Backend,
+    *,
+    runner: EpisodeRunner = run_episode_of,
+    watch: Watch = silent,
+) -> SweepEnd:
+    """Run what is missing of a suite in `folder` and export the table; call it again to resume.
+
+    Args:
+        suite: The suite.
+        folder: Folder of results; empty, new, or begun with the same suite.
+        backend: Where the units run.
+        runner: Runs one episode.
+        watch: Shows the progress.
+
+    Raises:
+        ConfigError: The folder belongs to another suite, or another sweep is running in it.
+        EmCoopError: The disk refuses, or workers cannot run; finished episodes are safe.
+    """
+    units = expand(suite)
+    with locked(folder):
+        claim(folder, suite)
+        remove_leftovers(folder)
+        with closing(Store(folder / DATABASE, suite_hash(suite))) as store:
+            with _noted(store, backend):
+                _run_missing(units, store, backend, runner, folder, watch)
+            remove_leftovers(folder)
+            return _export(folder, units, store)
+
+
+def about_this_machine(backend: Backend) -> dict[str, Any]:
+    """Return what results must not depend on: Python, platform, versions, backend."""
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "cpus": os.cpu_count() or 1,
+        "versions": versions,
+        "backend": backend.name,
+        "slots": backend.slots,
+    }
+
+
+@contextmanager
+def _noted(store: Store, backend: Backend) -> Iterator[None]:
+    """Note in the database where and for how long this session ran, also when it fails or is stopped."""
+    started = time.monotonic()
+    try:
+        yield
+    finally:
+        with suppress(EmCoopError):  # on a full disk the reason for stopping matters more than this note
+            store.add_session(about_this_machine(backend), time.monotonic() - started)
+
+
+def _run_missing(
+    units: list[Unit], store: Store, backend: Backend, runner: EpisodeRunner, folder: Path, watch: Watch
+) -> None:
+    """Run every unit without a scored attempt; go over the spoilt ones again while that helps."""
+    pending = _without_result(units, store)
+    warm_up(pending, runner)
+    work = partial(run_unit, runner=runner, folder=str(folder), session=uuid.uuid4().hex[:12])
+    with watch(units, store.finished()) as note:
+        for _ in range(PASSES):
+            with closing(backend.run(pending, work)) as outcomes:
+                settled = sum([_take(outcome, store, note) for outcome in outcomes])
+            pending = _without_result(units, store)
+            if not pending or not settled:
+                return
+
+
+def _without_result(units: list[Unit], store: Store) -> list[Unit]:
+    finished = store.finished()
+    return [unit for unit in units if unit.id not in finished]
+
+
+def _take(outcome: Outcome, store: Store, note: Note) -> bool:
+    """Write one outcome down and show it; return whether the unit is settled."""
+    store.append(outcome.unit, outcome.result)
+    note(outcome.unit, outcome.result)
+    if outcome.fatal:
+        raise EmCoopError(
+            f"the sweep cannot go on: {outcome.fatal}; finished episodes are safe, run the same command again "
+            "once this is solved"
+        )
+    return outcome.result.status in SCORED
+
+
+def _export(folder: Path, units: list[Unit], store: Store) -> SweepEnd:
+    rows = store.rows()
+    with disk_errors(folder):
+        write_atomically(folder / TABLE, csv_text(rows))
+    write_provenance(folder, store.provenance())
+    settled = {row["unit"]: row for row in rows}
+    unfinished = {
+        unit.id: settled[unit.id]["error"] if unit.id in settled else "not run yet"
+        for unit in units
+        if settled.get(unit.id, {}).get("status") not in SCORED
+    }
+    return SweepEnd(folder, rows, unfinished)
+
+
+if __name__ == "__main__":
+    from emcoop.cli import main
+
+    sys.exit(main(["sweep", *sys.argv[1:]]))

@@ -1,0 +1,315 @@
+"""One episode from start to end: build the team, run the loop, write the trace, compute the metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import threading
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from emcoop.cognitive_layer.budgets import Budgets, make_budgets
+from emcoop.cognitive_layer.channel import Channel, ChannelSettings, make_channel_settings
+from emcoop.cognitive_layer.loop import Loop, drive, is_immediate
+from emcoop.cognitive_layer.plan import Planner, Privileged, SeatSetup
+from emcoop.cognitive_layer.planners import make_team
+from emcoop.cognitive_layer.recorder import Recorder
+from emcoop.cognitive_layer.seat import Seat
+from emcoop.cognitive_layer.stages import R
+from emcoop.cognitive_layer.topologies import Topology, make_topology
+from emcoop.envs.embodiment import Embodiment, StepOutcome
+from emcoop.errors import ConfigError, InfrastructureError
+from emcoop.metrics import score_trace
+from emcoop.registration import environment_spec, make_embodiment
+from emcoop.rng import generator, pick
+from emcoop.trace import Trace, TraceWriter, schema
+from emcoop.version import __version__
+
+
+@dataclass(frozen=True)
+class EpisodeResult:
+    """What came of an episode.
+
+    Attributes:
+        score: The environment's own score in [0, 1].
+        raw_score: Its points.
+        steps: Environment steps taken.
+        status: `completed`, `agent_error` (a planner failed) or `infra_error` (a service failed; never scored).
+        error: What went wrong.
+        metrics: Every registered metric by name; NaN = not applicable.
+        digest: Hash of the canonical bytes of the trace.
+        trace: Where the trace is, None if it was not kept.
+        events: The trace itself.
+    """
+
+    score: float
+    raw_score: float
+    steps: int
+    status: str
+    error: str
+    metrics: dict[str, float]
+    digest: str
+    trace: Path | None
+    events: Sequence[schema.Event] = field(repr=False)
+
+
+class Session:
+    """An episode that is stepped from outside: build it, `start`, then `step` until `over`.
+
+    Args:
+        env_id: Registered environment id.
+        n_agents: Team size.
+        planner: A name, a mapping with options, a planner object, or a list of those.
+        topology: A name, or a mapping with `name` and options.
+        seed: Fixes everything.
+        env_kwargs: Further arguments of the environment.
+        max_steps: Horizon; default the environment's.
+        channel: `delay`, `loss`, `control`.
+        budgets: See `Budgets`.
+        thinking_rounds: Cognitive rounds a decision takes: a number, or `[low, high]` for a seeded draw.
+        regime, suite, suite_hash: Recorded with the episode.
+        options: Given to the environment's `reset`.
+        trace: Where to write the trace; None = only in memory.
+        played: Seats whose primitives come from outside.
+    """
+
+    def __init__(
+        self,
+        env_id: str,
+        *,
+        n_agents: int | None = None,
+        planner: Any = "greedy",
+        topology: str | Mapping[str, Any] = "individual",
+        seed: int = 0,
+        env_kwargs: Mapping[str, Any] | None = None,
+        max_steps: int | None = None,
+        channel: Mapping[str, Any] | None = None,
+        budgets: Mapping[str, Any] | None = None,
+        thinking_rounds: int | Sequence[int] = 1,
+        regime: str = "open",
+        suite: str = "",
+        suite_hash: str = "",
+        options: Mapping[str, Any] | None = None,
+        trace: str | Path | None = None,
+        played: Sequence[int] = (),
+    ) -> None:
+        arguments = {"n_agents": n_agents, "max_steps": max_steps, **(env_kwargs or {})}
+        given = {name: value for name, value in arguments.items() if value is not None}
+        self.world: Embodiment = make_embodiment(env_id, **given)
+        n = self.world.n_agents
+        self._planners, specs, privileged = make_team(planner, n)
+        self._topology, topology_spec = make_topology(topology, n)
+        self._budgets: Budgets = make_budgets(budgets)
+        self._channel: ChannelSettings = make_channel_settings(channel)
+        self._latency = make_latency(thinking_rounds, seed)
+        self._options = dict(options or {})
+        self._seed = check_seed(seed)
+        self._played = frozenset(played)
+        self.over = False
+        episode = schema.Episode(
+            env_id=environment_spec(env_id).id,
+            env_kwargs=to_plain(dict(env_kwargs or {})),
+            n_agents=n,
+            max_steps=self.world.max_steps,
+            seed=self._seed,
+            planners=to_plain(specs),
+            topology=to_plain(topology_spec),
+            channel=msgspec.to_builtins(self._channel),
+            budgets=with_latency(msgspec.to_builtins(self._budgets), thinking_rounds),
+            options=to_plain(self._options),
+            regime=regime,
+            privileged=privileged,
+        )
+        self._privileged = privileged
+        first = self.world.reset(self._seed, self._options)
+        self.writer = TraceWriter(trace)
+        self.recorder = Recorder(self.writer)
+        self.recorder.emit(
+            schema.Run(
+                schema=schema.SCHEMA,
+                emcoop=__version__,
+                config_hash=config_hash(episode),
+                suite=suite,
+                suite_hash=suite_hash,
+            )
+        )
+        self.recorder.emit(episode)
+        self._loop = self._seat_everybody()
+        self._loop.record_start(first)
+
+    def _seat_everybody(self) -> Loop:
+        seats = [
+            Seat(i, None if i in self._played else planner) for i, planner in enumerate(self._planners)
+        ]
+        names = list(self.world.env.possible_agents)
+        shared: dict[str, Any] = {}
+        leader = self._topology.leader
+        for seat in seats:
+            if seat.planner is None:
+                continue
+            privileged = None
+            if self._privileged:
+                privileged = Privileged(self.world, lambda: [s.index for s in seats if s.stage is R and s.planner], shared)
+            role = "peer" if leader < 0 else "leader" if seat.index == leader else "follower"
+            setup = SeatSetup(
+                seat=seat.index,
+                names=names,
+                concepts=self.world.concepts,
+                rng=generator(self._seed, "planner", seat.index),
+                topology=self._topology.name,
+                role=role,
+                leader=leader,
+                budgets=msgspec.to_builtins(self._budgets),
+                privileged=privileged,
+            )
+            seat.planner.reset(setup)
+        channel = Channel(self._channel, generator(self._seed, "channel"))
+        return Loop(self.world, seats, self._topology, channel, self._budgets, self.recorder, self._latency)
+
+    @property
+    def is_immediate(self) -> bool:
+        """Say whether no planner ever waits for anything."""
+        return all(is_immediate(p) for i, p in enumerate(self._planners) if i not in self._played)
+
+    async def think(self) -> None:
+        """Let everybody think until the team is ready for the next step."""
+        self._loop.settle()
+        await self._loop.think()
+
+    def act(self, played: Mapping[int, int] | None = None) -> StepOutcome:
+        """Take one joint step; `played` gives the primitives of the seats played from outside."""
+        outcome = self._loop.act(played or {})
+        self.over = outcome.terminated or outcome.truncated
+        self._terminated = outcome.terminated
+        return outcome
+
+    async def run(self) -> None:
+        """Run to the end."""
+        while not self.over:
+            await self.think()
+            self.act()
+
+    def finish(self, status: str = "completed", error: str = "") -> EpisodeResult:
+        """Close the trace and compute the metrics from it."""
+        counters = self._loop.finish()
+        score, raw_score = self.world.scores()
+        self.recorder.emit(
+            schema.End(
+                status=status,
+                score=score,
+                raw_score=raw_score,
+                steps=self.recorder.t,
+                terminated=self.over and self._terminated,
+                counters=counters,
+                error=error,
+                reference=self.world.reference(),
+            )
+        )
+        self.writer.close()
+        events = self.writer.events
+        metrics = score_trace(Trace(events))
+        path = None if self.writer.path is None else Path(self.writer.path)
+        digest = self.writer.digest()
+        return EpisodeResult(score, raw_score, self.recorder.t, status, error, metrics, digest, path, events)
+
+
+def run_episode(env_id: str, **settings: Any) -> EpisodeResult:
+    """Run one episode and return its result; see `Session` for the settings.
+
+    The same settings give the same trace, byte for byte. A planner that raises ends the episode with status
+    `agent_error`, a failing service with `infra_error`; the trace up to there is kept.
+
+    Raises:
+        ConfigError: A setting does not fit; nothing has been written then.
+    """
+    session = Session(env_id, **settings)
+    try:
+        if session.is_immediate:
+            drive(session.run())
+        else:
+            run_async(session.run())
+    except InfrastructureError as error:
+        return session.finish("infra_error", str(error))
+    except KeyboardInterrupt:
+        session.writer.abandon()
+        raise
+    except Exception as error:
+        return session.finish("agent_error", f"{type(error).__name__}: {error}")
+    return session.finish()
+
+
+def run_async(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine to its end, also from inside a running event loop (a notebook)."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(coroutine)
+        return
+    failure: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            asyncio.run(coroutine)
+        except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
+            failure.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    if failure:
+        raise failure[0]
+
+
+def check_seed(seed: object) -> int:
+    """Return `seed` if it is a whole number from 0 to 2**62, else raise `ConfigError`."""
+    if isinstance(seed, bool) or not hasattr(seed, "__index__") or not 0 <= int(seed.__index__()) <= 2**62:
+        raise ConfigError(f"seed={seed!r} does not fit: give a whole number from 0 to 2**62")
+    return int(seed.__index__())
+
+
+def make_latency(thinking_rounds: int | Sequence[int], seed: int) -> Any:
+    """Return the function that says how many rounds a decision takes, None if each takes one.
+
+    Raises:
+        ConfigError: Neither a whole number >= 1 nor a pair of them.
+    """
+    bounds = [thinking_rounds, thinking_rounds] if isinstance(thinking_rounds, int) else list(thinking_rounds)
+    fits = len(bounds) == 2 and all(isinstance(b, int) and not isinstance(b, bool) and 1 <= b <= 1000 for b in bounds)
+    if not fits or bounds[0] > bounds[1]:
+        raise ConfigError(f"thinking_rounds={thinking_rounds!r} does not fit: give a number >= 1, or [low, high]")
+    low, high = bounds
+    if high == 1:
+        return None
+    rng = generator(seed, "latency")
+    return lambda agent, call: low + pick(rng, high - low + 1)
+
+
+def with_latency(budgets: dict[str, Any], thinking_rounds: int | Sequence[int]) -> dict[str, Any]:
+    """Return budgets as recorded, with the rounds a decision takes if that is not 1."""
+    return budgets if thinking_rounds == 1 else {**budgets, "thinking_rounds": to_plain(thinking_rounds)}
+
+
+def to_plain(value: Any) -> Any:
+    """Return a value as plain JSON data.
+
+    Raises:
+        ConfigError: It has none, so it cannot be recorded.
+    """
+    try:
+        return msgspec.json.decode(msgspec.json.encode(value))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{value!r} cannot be written into a trace: {error}; use plain numbers, texts and lists") from None
+
+
+def config_hash(episode: schema.Episode) -> str:
+    """Return the hash of an episode's configuration without its seed."""
+    plain = msgspec.to_builtins(episode)
+    plain.pop("seed")
+    return hashlib.sha256(msgspec.json.encode(plain, order="deterministic")).hexdigest()
+
+
+__all__ = ["EpisodeResult", "Planner", "Session", "Topology", "run_episode"]

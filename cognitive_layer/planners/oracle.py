@@ -1,0 +1,135 @@
+"""The oracle: one central scheduler with full knowledge, the upper reference of every score.
+
+It is the best of a few schedules, each tried out in a clone of the world before the episode begins. It is a strong
+reference, not a proven upper bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from emcoop.cognitive_layer.budgets import Budgets
+from emcoop.cognitive_layer.channel import Channel, ChannelSettings
+from emcoop.cognitive_layer.loop import Loop, drive
+from emcoop.cognitive_layer.plan import RESUME, Decision, Plan, PlanningContext, Privileged, SeatSetup
+from emcoop.cognitive_layer.planners.allocation import Priority, allocate
+from emcoop.cognitive_layer.recorder import Recorder
+from emcoop.cognitive_layer.seat import Seat
+from emcoop.cognitive_layer.stages import I
+from emcoop.cognitive_layer.topologies import make_topology
+from emcoop.envs.embodiment import Embodiment
+from emcoop.errors import ConfigError
+from emcoop.rng import generator
+
+CANDIDATES = (
+    Priority(1.0, 1.0, 1.0),
+    Priority(1.0, 1.0, 0.0),
+    Priority(2.0, 1.0, 1.0),
+    Priority(0.5, 1.0, 0.5),
+    Priority(1.0, 2.0, 1.0),
+    Priority(1.0, 0.5, 0.5),
+)
+"""Orders in which tasks may be given out; the first is the team planner's."""
+
+TRIAL_BUDGET = 100_000
+"""Simulated agent-steps spent on choosing; counted, so that the choice does not depend on the machine."""
+
+
+class OraclePlanner:
+    """Follows the best of a few central schedules, chosen by trying them out in a clone of the world."""
+
+    immediate = True
+
+    def reset(self, setup: SeatSetup) -> None:
+        """Take the privileged handle.
+
+        Raises:
+            ConfigError: The seat has none.
+        """
+        if setup.privileged is None:
+            raise ConfigError("the oracle needs privileged knowledge, which this seat does not get")
+        self._me = setup.seat
+        self._privileged = setup.privileged
+
+    async def decide(self, context: PlanningContext) -> Decision:
+        """Take this seat's part of the schedule."""
+        if context.stage is I:
+            return Decision(RESUME)
+        if "priority" not in self._privileged.shared:
+            self._privileged.shared["priority"] = best_priority(self._privileged.embodiment)
+        return Decision(scheduled_plan(self._privileged, self._me, self._privileged.shared["priority"]))
+
+
+def scheduled_plan(privileged: Privileged, me: int, priority: Priority) -> Plan:
+    """Return one agent's part of the central schedule, worked out once for all agents that need a plan now."""
+    shared, world = privileged.shared, privileged.embodiment
+    task_of: dict[int, str] = shared.setdefault("tasks", {})
+    view = world.view(me, everything=True)
+    tasks = {task.id: task for task in view.tasks()}
+    if shared.get("step") != view.step or me not in shared["given"]:
+        free = privileged.reasoning()
+        committed: dict[str, int] = {}
+        for i, task_id in task_of.items():
+            if i not in free and task_id in tasks:
+                committed[task_id] = committed.get(task_id, 0) + 1
+        given = allocate(list(tasks.values()), free, view.travel, committed, priority)
+        shared["given"] = {i: given.get(i) for i in free}
+        shared["step"] = view.step
+        for i in free:
+            task_of.pop(i, None)
+        task_of.update(given)
+    task = shared["given"][me]
+    if task is None:
+        return Plan(view.idle(), reasoning="no task to do")
+    return Plan(view.recipe(task, tasks[task].required), task)
+
+
+class _Follower:
+    """Follows one schedule without choosing; used in trials."""
+
+    immediate = True
+
+    def __init__(self, priority: Priority) -> None:
+        self._priority = priority
+
+    def reset(self, setup: SeatSetup) -> None:
+        """Take the privileged handle of the trial."""
+        assert setup.privileged is not None
+        self._me, self._privileged = setup.seat, setup.privileged
+
+    async def decide(self, context: PlanningContext) -> Decision:
+        """Take this seat's part of the schedule."""
+        return Decision(scheduled_plan(self._privileged, self._me, self._priority))
+
+
+def best_priority(world: Embodiment, candidates: Sequence[Priority] = CANDIDATES) -> Priority:
+    """Return the candidate whose schedule makes most progress in a clone of the world as it is; ties: the first."""
+    affordable = max(1, TRIAL_BUDGET // (world.n_agents * world.max_steps))
+    tried = candidates[:affordable]
+    if len(tried) == 1:
+        return tried[0]
+    return max(tried, key=lambda priority: try_schedule(world.clone(), priority))
+
+
+def try_schedule(world: Embodiment, priority: Priority) -> float:
+    """Run one schedule in a world, which is used up, and return its progress summed over steps until the horizon."""
+    n = world.n_agents
+    topology, _ = make_topology("individual", n)
+    seats = [Seat(i, _Follower(priority)) for i in range(n)]
+    shared: dict[str, object] = {}
+    privileged = Privileged(world, lambda: [s.index for s in seats if s.stage.value == "R"], shared)
+    for seat in seats:
+        names = [str(i) for i in range(n)]
+        setup = SeatSetup(seat.index, names, world.concepts, generator(0), "individual", "peer", -1, {}, privileged)
+        assert seat.planner is not None
+        seat.planner.reset(setup)
+    loop = Loop(world, seats, topology, Channel(ChannelSettings(), generator(0)), Budgets(), Recorder(None))
+    total = 0.0
+    for step in range(world.max_steps):
+        loop.settle()
+        drive(loop.think())
+        outcome = loop.act({})
+        total += world.progress()
+        if outcome.terminated or outcome.truncated:
+            return total + (world.max_steps - step - 1) * world.progress()
+    return total

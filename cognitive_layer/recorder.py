@@ -1,0 +1,116 @@
+"""Writes what happens in the cognitive layer into the trace, in columns where that keeps it small."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from emcoop.cognitive_layer.plan import WORK_KINDS, Message, Plan
+from emcoop.cognitive_layer.stages import Stage
+from emcoop.envs.embodiment import StepOutcome, TaskCount
+from emcoop.trace import TraceWriter, schema
+
+
+class Recorder:
+    """Stamps every event with both clocks and hands it to the writer.
+
+    Args:
+        writer: The trace; None records nothing (for trials in a clone).
+
+    Attributes:
+        t, c: The clocks.
+    """
+
+    def __init__(self, writer: TraceWriter | None) -> None:
+        self._writer = writer
+        self.t = 0
+        self.c = 0
+        self._transitions: dict[tuple[Stage, Stage, str], list[int]] = {}
+        self._calls: tuple[list[int], list[int], list[int], list[str], list[str]] = ([], [], [], [], [])
+        self._waiting: list[tuple[str, list[int], int]] = []
+
+    def emit(self, event: schema.Event) -> None:
+        """Write one event now."""
+        if self._writer is not None:
+            event.t, event.c = self.t, self.c
+            self._writer.write(event)
+
+    def transition(self, agent: int, before: Stage, after: Stage, cause: str) -> None:
+        """Note a change of stage; equal changes of one moment are written together."""
+        self._transitions.setdefault((before, after, cause), []).append(agent)
+
+    def flush_transitions(self) -> None:
+        """Write the changes of stage noted so far."""
+        for (before, after, cause), agents in self._transitions.items():
+            self.emit(schema.Stage(agents=agents, before=before.value, after=after.value, cause=cause))
+        self._transitions = {}
+
+    def call(self, agent: int, plan: int, call: int, concept: str, outcome: str) -> None:
+        """Note that a call started or ended; written once per step."""
+        for column, value in zip(self._calls, (agent, plan, call, concept, outcome)):
+            column.append(value)  # type: ignore[attr-defined]
+
+    def flush_calls(self, waiting: list[tuple[str, list[int], int]]) -> None:
+        """Write the calls that started or ended before the coming step, and who waits for whom if it changed."""
+        if self._calls[0]:
+            agents, plans, calls, concepts, outcomes = self._calls
+            self.emit(schema.Action(agents=agents, plans=plans, calls=calls, concepts=concepts, outcomes=outcomes))
+            self._calls = ([], [], [], [], [])
+        if waiting != self._waiting:
+            points, agents_at, needs = zip(*waiting) if waiting else ((), (), ())
+            self.emit(schema.Waiting(points=list(points), agents=list(agents_at), needs=list(needs)))
+            self._waiting = waiting
+
+    def plan_commit(self, agent: int, plan_id: int, plan: Plan) -> None:
+        """Write a committed plan."""
+        calls = [(call.concept, call.args) for call in plan.calls]
+        self.emit(
+            schema.Plan(
+                id=plan_id, agent=agent, event="commit", task=plan.task, calls=calls, assumptions=plan.assumptions
+            )
+        )
+
+    def plan_end(self, agent: int, plan_id: int, reason: str, call: int) -> None:
+        """Write the end of a plan."""
+        self.emit(schema.Plan(id=plan_id, agent=agent, event="end", reason=reason, call=call))
+
+    def message(self, message: Message) -> None:
+        """Write a message as sent."""
+        recipients = message.recipients if isinstance(message.recipients, str) else list(message.recipients)
+        self.emit(
+            schema.Message(
+                id=message.id,
+                sender=message.sender,
+                recipients=recipients,
+                act=message.kind,
+                text=message.text,
+                facts=[(key, fact.value, fact.step) for key, fact in message.facts.items()],
+                work=message.kind in WORK_KINDS,
+            )
+        )
+
+    def constraint(self, counts: Sequence[TaskCount], achieved: frozenset[str]) -> None:
+        """Write the constraint counts of the step just taken, if anybody was committed to anything."""
+        if not counts:
+            return
+        columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
+        for count in counts:
+            for name, column in columns.items():
+                column.append(getattr(count, name))
+        tasks = [count.task for count in counts]
+        success = [int(task in achieved) for task in tasks]
+        self.emit(schema.Constraint(tasks=tasks, success=success, **columns))
+
+    def world(self, outcome: StepOutcome) -> None:
+        """Write what moved and which tasks ended."""
+        if outcome.moved or outcome.objects:
+            self.emit(schema.World(agents=outcome.moved, to=outcome.positions, objects=outcome.objects))
+        for task, event, value, agents, reason in outcome.finished:
+            self.emit(schema.Task(task=task, event=event, value=value, agents=agents, reason=reason))
+
+
+_COLUMNS = tuple(
+    f.name for f in msgspec.structs.fields(TaskCount) if f.name != "task"
+)

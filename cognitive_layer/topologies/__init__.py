@@ -1,0 +1,53 @@
+"""Topologies by name; third parties add theirs by the entry-point group `emcoop.topologies`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from emcoop.cognitive_layer.topologies.named import (
+    Centralized,
+    Debate,
+    Decentralized,
+    Floor,
+    Individual,
+    Topology,
+)
+from emcoop.errors import ConfigError, unknown_name
+from emcoop.registration import plugins
+
+__all__ = ["Floor", "Topology", "list_topologies", "make_topology"]
+
+_BUILT_IN: tuple[Callable[..., Topology], ...] = (Individual, Centralized, Debate, Decentralized)
+
+
+def _registry() -> dict[str, Callable[..., Topology]]:
+    named: dict[str, Callable[..., Topology]] = {getattr(cls, "name"): cls for cls in _BUILT_IN}  # noqa: B009
+    for name, loader in plugins("emcoop.topologies").items():
+        named.setdefault(name, loader())
+    return named
+
+
+def list_topologies() -> dict[str, str]:
+    """Return name -> one-line description."""
+    return {name: (make.__doc__ or "").strip().split("\n")[0] for name, make in _registry().items()}
+
+
+def make_topology(spec: str | Mapping[str, Any], n_agents: int) -> tuple[Topology, dict[str, Any]]:
+    """Build a topology from its name, or a mapping with `name` and options.
+
+    Returns:
+        The topology and the plain data that names it.
+
+    Raises:
+        ConfigError: Unknown name or option.
+    """
+    options = {"name": spec} if isinstance(spec, str) else dict(spec)
+    name = options.pop("name", None)
+    registry = _registry()
+    if name not in registry:
+        raise unknown_name("topology", name, registry)
+    try:
+        return registry[name](n_agents, **options), {"name": name, **options}
+    except TypeError as error:
+        raise ConfigError(f"topology {name!r} does not take {options}: {error}") from None

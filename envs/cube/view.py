@@ -1,0 +1,266 @@
+"""What a CUBE agent may know: the map (or the part within sight), the tasks it sees there, and simple geometry.
+
+These are the symbolic queries planners work with. They are functions of a view, never of the world.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from emcoop.envs.cube.tasks import FACES, task_id
+from emcoop.envs.embodiment import ActionCall, TaskView
+
+FAR = 10**6
+"""Travel estimate for an agent that cannot be seen."""
+
+LEFT_FACE = "left"
+ALIGN_TIMEOUT = 60
+IDLE_PERIOD = 4
+
+
+class Block(NamedTuple):
+    """A block as known to an agent: top-left cell and weight (= side in cells)."""
+
+    row: int
+    col: int
+    weight: int
+
+
+class CubeMap:
+    """Blocks and agents somebody knows of at one step; shared by all who know the same.
+
+    Args:
+        size: Side `K` of the board.
+        step: Environment steps taken.
+        n_agents: Team size.
+        agents: Index -> `(row, col)` of the agents seen.
+        blocks: Index -> block, undelivered ones.
+    """
+
+    def __init__(
+        self, size: int, step: int, n_agents: int, agents: dict[int, tuple[int, int]], blocks: dict[int, Block]
+    ) -> None:
+        self.size = size
+        self.step = step
+        self.n_agents = n_agents
+        self.agents = agents
+        self.blocks = blocks
+        self._at: dict[tuple[int, int], int] | None = None
+        self._tasks: list[TaskView] | None = None
+
+    def agent_at(self, row: int, col: int) -> int | None:
+        """Return who stands on a cell, as far as is known."""
+        if self._at is None:
+            self._at = {cell: i for i, cell in self.agents.items()}
+        return self._at.get((row, col))
+
+    def to_goal(self, block: Block) -> int:
+        """Return how many columns a block still has to go."""
+        return self.size - block.weight - block.col
+
+    def in_corridor(self, block: Block) -> list[int]:
+        """Return the blocks that stand between a block and the goal, in its rows."""
+        bottom, right = block.row + block.weight, block.col + block.weight
+        return [
+            b
+            for b, other in self.blocks.items()
+            if other.col >= right and other.row < bottom and other.row + other.weight > block.row
+        ]
+
+    def is_stuck(self, block: Block) -> str:
+        """Return why a block can never be delivered, or the empty string."""
+        if block.weight > self.n_agents:
+            return f"it weighs {block.weight} and the team has {self.n_agents} agents"
+        if block.col == 0:
+            return "nobody can stand to the left of it"
+        return ""
+
+    def face_cells(self, block: Block, face: str) -> list[tuple[int, int]]:
+        """Return the cells just outside a face where a line can begin; some may be off the board."""
+        row, col, w = block
+        if face == "left":
+            return [(row + k, col - 1) for k in range(w)]
+        if face == "right":
+            return [(row + k, col + w) for k in range(w)]
+        if face == "top":
+            return [(row - 1, col + k) for k in range(w)]
+        return [(row + w, col + k) for k in range(w)]
+
+    def chain(self, index: int) -> list[int]:
+        """Return the blocks that move if this one is pushed to the right: those in touch with it ahead."""
+        found = [index]
+        for b in found:
+            block = self.blocks[b]
+            right = block.col + block.weight
+            for other, ahead in self.blocks.items():
+                touches = ahead.col == right and ahead.row < block.row + block.weight
+                if touches and ahead.row + ahead.weight > block.row and other not in found:
+                    found.append(other)
+        return found
+
+    def aligned(self, index: int) -> int:
+        """Return how many agents stand in line behind the left face of a block (or of a block of its chain)."""
+        count = 0
+        for b in self.chain(index):
+            for row, col in self.face_cells(self.blocks[b], LEFT_FACE):
+                while self.agent_at(row, col) is not None:
+                    count += 1
+                    col -= 1
+        return count
+
+    def tasks(self) -> list[TaskView]:
+        """Return the active tasks: faces towards which a push can still help deliver something.
+
+        The left face of every block that is not stuck; top and bottom too while another block is in its corridor,
+        because going around is then a way.
+        """
+        if self._tasks is None:
+            self._tasks = [task for b in sorted(self.blocks) for task in self._tasks_of(b)]
+        return self._tasks
+
+    def _tasks_of(self, index: int) -> list[TaskView]:
+        block = self.blocks[index]
+        if self.is_stuck(block):
+            return []
+        required = sum(self.blocks[b].weight for b in self.chain(index))
+        in_the_way = self.in_corridor(block)
+        go = self.to_goal(block)
+        main = TaskView(
+            task_id(index, FACES.index(LEFT_FACE)),
+            required,
+            float(block.weight),
+            go,
+            not in_the_way,
+            self.aligned(index),
+        )
+        around = []
+        if in_the_way:
+            low, high = block.row, self.size - block.row - block.weight
+            if low > 0 and high > 0:
+                around = [
+                    TaskView(task_id(index, 0), block.weight, 0.0, go + 1, False, 0),
+                    TaskView(task_id(index, 1), block.weight, 0.0, go + 1, False, 0),
+                ]
+        return [main, *around]
+
+    def _unlocks(self, index: int) -> float:
+        """Return the weight of the blocks that have this one between them and the goal."""
+        ahead = self.blocks[index]
+        return float(
+            sum(
+                b.weight
+                for b in self.blocks.values()
+                if b.col + b.weight <= ahead.col and b.row < ahead.row + ahead.weight and b.row + b.weight > ahead.row
+            )
+        )
+
+    def travel(self, index: int, cells: Sequence[tuple[int, int]]) -> list[int]:
+        """Estimate the steps from each cell to the left face of a block: Manhattan plus the way around it."""
+        row, col, w = self.blocks[index]
+        target = col - 1
+        result = []
+        for r, c in cells:
+            off = max(row - r, 0, r - (row + w - 1))
+            steps = off + abs(c - target)
+            if c > target and off == 0:
+                steps += 2 * min(r - row + 1, row + w - r)
+            result.append(steps)
+        return result
+
+
+class CubeView:
+    """The view of one agent; see `View`."""
+
+    def __init__(self, known: CubeMap, me: int, name: str, describe: Callable[[CubeMap, int], str]) -> None:
+        self.map = known
+        self.me = me
+        self.name = name
+        self.step = known.step
+        self.n_agents = known.n_agents
+        self._describe = describe
+
+    def tasks(self) -> Sequence[TaskView]:
+        """Return the active tasks of the blocks this agent knows of."""
+        return self.map.tasks()
+
+    def travel(self, task: str, agents: Sequence[int]) -> list[int]:
+        """Estimate for each agent the steps to the task's face; `FAR` for agents that cannot be seen."""
+        block = block_of(task)
+        if block not in self.map.blocks:
+            return [FAR] * len(agents)
+        seen = [self.map.agents.get(i) for i in agents]
+        steps = iter(self.map.travel(block, [cell for cell in seen if cell is not None]))
+        return [FAR if cell is None else next(steps) for cell in seen]
+
+    def recipe(self, task: str, count: int) -> tuple[ActionCall, ...]:
+        """Return: go to the face, meet `count` agents there, push all the way."""
+        block, face = block_of(task), task.partition("/")[2]
+        go = self.map.to_goal(self.map.blocks[block]) if face == LEFT_FACE else self.map.blocks[block].weight
+        at = {"block": block, "face": face}
+        return (
+            ActionCall("move_to_block", at),
+            ActionCall("rendezvous", {**at, "count": count, "timeout": ALIGN_TIMEOUT}),
+            ActionCall("push", {**at, "steps": max(go, 1)}),
+        )
+
+    def idle(self) -> tuple[ActionCall, ...]:
+        """Return: leave the corridors of the blocks for the nearest quiet cell, then wait a little.
+
+        Waits end on common steps, so that those without a task are free at the same time.
+        """
+        row, col = self.map.agents[self.me]
+        cell = self._quiet_cell(row, col)
+        if cell == (row, col):
+            return (ActionCall("wait", {"steps": IDLE_PERIOD - self.step % IDLE_PERIOD}),)
+        return (ActionCall("navigate", {"target": list(cell), "timeout": 2 * self.map.size}),)
+
+    def _quiet_cell(self, row: int, col: int) -> tuple[int, int]:
+        """Return the nearest cell with no block to its left or within two columns to its right, in its row."""
+        best, cell = FAR, (row, col)
+        limits = [self.quiet_limit(r) for r in range(self.map.size)]
+        for r, limit in enumerate(limits):
+            c = min(col, limit)
+            if c >= 0 and abs(r - row) + abs(c - col) < best:
+                best, cell = abs(r - row) + abs(c - col), (r, c)
+        return cell
+
+    def quiet_limit(self, row: int) -> int:
+        """Return the last quiet column of a row."""
+        first = min(
+            (b.col for b in self.map.blocks.values() if b.row <= row < b.row + b.weight), default=self.map.size + 2
+        )
+        return min(first - 3, self.map.size - 1)
+
+    def sample(self, draw: Callable[[], float]) -> ActionCall:
+        """Return a random call: any concept, any block or direction this agent knows."""
+
+        def choose(options: Sequence[str]) -> str:
+            return options[min(int(draw() * len(options)), len(options) - 1)]
+
+        concept = choose(("move", "navigate", "move_to_block", "push", "rendezvous", "wait"))
+        blocks = sorted(self.map.blocks)
+        if concept == "move" or (not blocks and concept not in ("navigate", "wait")):
+            return ActionCall(
+                "move", {"direction": choose(("up", "down", "left", "right")), "steps": 1 + int(draw() * 4)}
+            )
+        if concept == "navigate":
+            return ActionCall("navigate", {"target": [int(draw() * self.map.size), int(draw() * self.map.size)]})
+        if concept == "wait":
+            return ActionCall("wait", {"steps": 1 + int(draw() * 4)})
+        at = {"block": blocks[min(int(draw() * len(blocks)), len(blocks) - 1)], "face": choose(FACES)}
+        if concept == "push":
+            return ActionCall("push", {**at, "steps": 1 + int(draw() * 8)})
+        if concept == "rendezvous":
+            return ActionCall("rendezvous", {**at, "count": 1 + int(draw() * self.n_agents), "timeout": 10})
+        return ActionCall("move_to_block", at)
+
+    def text(self) -> str:
+        """Describe the view in words."""
+        return self._describe(self.map, self.me)
+
+
+def block_of(task: str) -> int:
+    """Return the block a task name is about, -1 if it is about none."""
+    number = task.partition("/")[0].removeprefix("block")
+    return int(number) if number.isdigit() else -1

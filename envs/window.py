@@ -1,0 +1,153 @@
+"""A window on the screen that shows frames and collects key presses; it knows no environment.
+
+pygame is imported when the first frame is shown, so that everything else works without it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emcoop.errors import ConfigError
+
+_MAX_KEYS = 64
+_BACKDROP = (43, 50, 64)
+# The screen, the event queue and the keyboard exist once per process, so there is one open window at most.
+_open_window: Window | None = None
+
+
+class Window:
+    """Show RGB frames in a resizable window.
+
+    The window opens with the first frame. A person may resize or close it at any time: frames are scaled to fit
+    with their proportions kept, and after closing `closed` is True and further frames are ignored. Opening a
+    second window in the same process closes the first.
+
+    Attributes:
+        closed: True once the window was closed, by the person or by `close()`; it never opens again.
+    """
+
+    def __init__(self) -> None:
+        self.closed = False
+        self._pygame: Any = None
+        self._clock: Any = None
+        self._picture: Any = None
+        self._keys: deque[str] = deque(maxlen=_MAX_KEYS)
+
+    def show(self, frame: NDArray[np.uint8], caption: str, fps: int) -> None:
+        """Show one frame and wait until the next one is due.
+
+        Args:
+            frame: Picture, `(height, width, 3)` uint8; copied.
+            caption: Title of the window.
+            fps: Frames per second to keep; 0 shows frames as fast as they come.
+
+        Raises:
+            ConfigError: The frame has another shape or type, `fps` is negative, pygame is not installed, or there is
+                no screen to open a window on.
+        """
+        _check(frame, fps)
+        if self.closed:
+            return
+        if self._pygame is None:
+            self._open(frame.shape[1], frame.shape[0])
+        pygame = self._pygame
+        pygame.display.set_caption(caption)
+        self._picture = pygame.image.frombytes(frame.tobytes(), (frame.shape[1], frame.shape[0]), "RGB").convert()
+        self._draw()
+        self._handle_events()
+        self._clock.tick(fps)
+
+    def keys(self) -> list[str]:
+        """Return the names of the keys pressed since the last call (`"up"`, `"space"`, `"a"`), oldest first.
+
+        At most the last 64 are kept. Also answers resizing and closing, so calling it in a loop keeps the window
+        alive while no new frame is due.
+        """
+        if self._pygame is not None:
+            self._handle_events()
+        pressed = list(self._keys)
+        self._keys.clear()
+        return pressed
+
+    def close(self) -> None:
+        """Close the window for good; closing twice, or before the first frame, is fine."""
+        global _open_window
+        self.closed = True
+        if self._pygame is not None:
+            self._pygame.display.quit()
+            self._pygame = self._picture = None
+            _open_window = None
+
+    def _open(self, width: int, height: int) -> None:
+        global _open_window
+        pygame = _import_pygame()
+        if _open_window is not None:
+            _open_window.close()
+        try:
+            pygame.display.init()
+            pygame.display.set_mode(_opening_size(pygame, width, height), pygame.RESIZABLE)
+        except pygame.error as error:
+            pygame.display.quit()
+            raise ConfigError(
+                f'no window can be opened here ({error}): use render_mode="rgb_array", or start on a machine with a '
+                "screen (DISPLAY set, Xvfb included)"
+            ) from error
+        self._pygame, self._clock, _open_window = pygame, pygame.time.Clock(), self
+
+    def _handle_events(self) -> None:
+        pygame = self._pygame
+        for event in pygame.event.get():
+            if event.type == pygame.QUIT:
+                self.close()
+                return
+            if event.type == pygame.KEYDOWN:
+                self._keys.append(pygame.key.name(event.key))
+            elif event.type in (pygame.VIDEORESIZE, pygame.VIDEOEXPOSE):
+                self._draw()
+
+    def _draw(self) -> None:
+        """Paint the last frame in the middle of the window, as large as fits."""
+        pygame, screen = self._pygame, self._pygame.display.get_surface()
+        room, size = screen.get_size(), self._picture.get_size()
+        scale = min(room[0] / size[0], room[1] / size[1])
+        fitted = (max(round(size[0] * scale), 1), max(round(size[1] * scale), 1))
+        # Whole-number enlargement stays crisp; every other factor would drop or double single pixels.
+        resize = pygame.transform.scale if scale >= 1 and scale == int(scale) else pygame.transform.smoothscale
+        screen.fill(_BACKDROP)
+        screen.blit(resize(self._picture, fitted), ((room[0] - fitted[0]) // 2, (room[1] - fitted[1]) // 2))
+        pygame.display.flip()
+
+
+def _check(frame: NDArray[np.uint8], fps: int) -> None:
+    if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
+        got = f"{frame.dtype} {frame.shape}" if isinstance(frame, np.ndarray) else type(frame).__name__
+        raise ConfigError(f"a frame of {got} does not fit: give an array (height, width, 3) of uint8")
+    if frame.size == 0:
+        raise ConfigError(f"a frame of shape {frame.shape} has no pixels: give at least 1 x 1")
+    if fps < 0:
+        raise ConfigError(f"fps={fps!r} does not fit: give frames per second, or 0 for no limit")
+
+
+def _import_pygame() -> Any:
+    # Its greeting would otherwise land in the output of every command that shows a window.
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+    try:
+        import pygame
+    except ImportError as error:
+        raise ConfigError(
+            'a window needs pygame, which is not installed: run pip install "emcoop[window]", or use '
+            'render_mode="rgb_array"'
+        ) from error
+    return pygame
+
+
+def _opening_size(pygame: Any, width: int, height: int) -> tuple[int, int]:
+    """Return the frame's own size, shrunk to nine tenths of the screen if it is larger than that."""
+    screen_width, screen_height = pygame.display.get_desktop_sizes()[0]
+    scale = min(0.9 * screen_width / width, 0.9 * screen_height / height, 1.0)
+    return max(int(width * scale), 1), max(int(height * scale), 1)

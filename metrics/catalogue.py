@@ -1,0 +1,56 @@
+"""The catalogue page of the built-in metrics: `python -m emcoop.metrics.catalogue > docs/metrics.md`."""
+
+from __future__ import annotations
+
+import math
+from itertools import groupby
+
+from emcoop.metrics.registry import Metric, built_in
+
+HEAD = """\
+# Metrics
+
+Every metric is a pure function of a trace, defined for any environment that states its tasks, constraints and
+progress. A value that does not apply is NaN, never 0 or 1. This page is generated from the code by
+`python -m emcoop.metrics.catalogue`.
+
+A package adds metrics through the entry-point group `emcoop.metrics`; an entry point names a function declared with
+`emcoop.metrics.metric`.
+"""
+BETTER = {"higher": "higher is better", "lower": "lower is better", "neither": "neither is better"}
+
+
+def catalogue() -> str:
+    """Return the page as Markdown: an overview table, then every metric with formula and details."""
+    metrics = list(built_in().values())
+    groups = [(module, list(members)) for module, members in groupby(metrics, _module)]
+    rows = "\n".join(f"| [`{m.name}`](#{m.name}) | {m.symbol} | {m.description} |" for m in metrics)
+    sections = "\n".join(_section(title, members) for title, members in groups)
+    return f"{HEAD}\n| name | symbol | what it says |\n|---|---|---|\n{rows}\n\n{sections}"
+
+
+def _module(one: Metric) -> str:
+    return one.compute.__module__.rpartition(".")[2].capitalize()
+
+
+def _section(title: str, members: list[Metric]) -> str:
+    return f"## {title}\n\n" + "\n".join(map(_entry, members))
+
+
+def _entry(one: Metric) -> str:
+    low, high = (_bound(value) for value in one.range)
+    return (
+        f"### {one.name}\n\n{one.details}\n\n"
+        f"- Formula: `{one.symbol} = {one.formula}`\n"
+        f"- Range: {'(' if low == '-inf' else '['}{low}, {high}{')' if high == 'inf' else ']'}, "
+        f"{BETTER[one.direction]}\n"
+        f"- Source: {one.source}\n"
+    )
+
+
+def _bound(value: float) -> str:
+    return f"{value:g}" if math.isfinite(value) else str(value)
+
+
+if __name__ == "__main__":
+    print(catalogue(), end="")

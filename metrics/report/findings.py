@@ -1,0 +1,235 @@
+"""The answers at the top of the report, as sentences generated from the tables.
+
+A difference is stated only if its interval excludes zero; otherwise the sentence says that no difference is seen.
+Names in backticks are shown as code.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from emcoop.metrics import statistics
+from emcoop.metrics.report.figures import OUTCOME_NAMES
+from emcoop.metrics.report.rows import ATTEMPTS, BASELINE, FIRST_FAILING, REFERENCES, Results, ordered, records
+from emcoop.metrics.report.style import interval, listing, number, percent
+from emcoop.metrics.report.tables import ALL, cells, gather, mean, primary
+
+ALPHA = 0.05
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A question, the answer in a sentence, and what it rests on."""
+
+    question: str
+    lead: str
+    details: list[str] = field(default_factory=list)
+
+
+def which_topology(results: Results, effects: pd.DataFrame) -> Answer:
+    """Answer from the paired effects in the matched regime."""
+    question = "Which topology?"
+    reason = _no_topology_claim(results, effects)
+    if reason:
+        return Answer(question, reason)
+    matched = effects[(effects["regime"] == "matched") & (effects["env"] == ALL)]
+    details = [_effect_sentence(row, len(matched)) for row in records(matched)]
+    leads = [_topology_lead(str(planner), rows) for planner, rows in matched.groupby("planner", sort=False)]
+    details += [_disagreement(planner, topology, effects) for planner, topology in
+                zip(matched["planner"], matched["topology"], strict=True)]  # fmt: skip
+    return Answer(question, " ".join(leads), [detail for detail in details if detail])
+
+
+def which_team_size(results: Results, table: pd.DataFrame) -> Answer:
+    """Answer per planner and environment, from the topologies pooled."""
+    question = "Which team size?"
+    metric = primary(results)
+    if not len(table) or table[metric].isna().all():
+        return Answer(question, "No completed episode has an outcome, so nothing can be said about team size.")
+    planners = [name for name in results.communicating if name not in REFERENCES] or results.names("planner")
+    rows = table[(table["regime"] == results.regime) & (table["topology"] == ALL) & table["planner"].isin(planners)]
+    leads, details = [], []
+    for (planner, env, variant), part in rows.groupby(["planner", "env", "variant"], sort=False):
+        where = f"`{planner}` in {env} {variant}".rstrip()
+        if len(part) == 1:
+            leads.append(f"For {where} only teams of {part['n_agents'].iloc[0]} were run.")
+        else:
+            leads.append(_size_lead(results, where, (env, variant, planner), part, metric))
+        sizes = [f"n = {row['n_agents']}: {interval(gather(metric, row))} (score {interval(gather('score', row))}, "
+                 f"{row[metric + '_n']} episodes)" for row in records(part)]  # fmt: skip
+        details.append(f"{where}, {OUTCOME_NAMES[metric]}: {'; '.join(sizes)}.")
+    shown = f"{results.regime} regime, topologies pooled"
+    return Answer(question, " ".join(leads[:4]), [*leads[4:], *(f"{text[:-1]} ({shown})." for text in details)])
+
+
+def what_failed(results: Results, failures: pd.DataFrame, status: pd.DataFrame, missing: pd.DataFrame) -> Answer:
+    """Answer from the first-failing shares, the attempts and the statuses of episodes."""
+    question = "What failed?"
+    lead, details = _first_failing(results)
+    rows = (
+        failures[(failures["regime"] == results.regime) & (failures["topology"] == ALL)] if len(failures) else failures
+    )
+    for row in records(rows):
+        if row["planner"] not in REFERENCES and (row["failed_attempts_n"] or row["joint_satisfaction_n"]):
+            details.append(_attempts_sentence(row))
+    return Answer(question, lead, [*details, _status_sentence(results, status, missing)])
+
+
+def _no_topology_claim(results: Results, effects: pd.DataFrame) -> str:
+    topologies = results.names("topology")
+    if not topologies:
+        return "No episode was completed, so no topology can be compared."
+    if len(topologies) == 1:
+        return f"Only the topology `{topologies[0]}` was run, so no topology can be compared."
+    if BASELINE not in topologies:
+        return f"The topology `{BASELINE}` was not run, so there is nothing to compare {listing(topologies)} with."
+    if not results.communicating:
+        return "No planner sent a message in any completed episode, so the topology could not matter."
+    if "matched" not in results.names("regime"):
+        return (
+            "No episode of the matched regime was completed, so no claim about topology is made: in the open regime "
+            "topologies differ in how much they may decide and say."
+        )
+    if not len(effects) or not ((effects["regime"] == "matched") & (effects["difference_n"] > 0)).any():
+        return f"In the matched regime no seed was completed under both `{BASELINE}` and another topology."
+    return ""
+
+
+def _topology_lead(planner: str, rows: pd.DataFrame) -> str:
+    verdicts: dict[str, list[str]] = {"better": [], "worse": [], "hint": [], "same": [], "unknown": []}
+    for row in records(rows):
+        verdicts[_verdict(row)].append(str(row["topology"]))
+    parts = []
+    for kind in ("better", "worse"):
+        if verdicts[kind]:
+            parts.append(f"does {kind} than `{BASELINE}` under {listing(verdicts[kind])}")
+    if verdicts["hint"]:
+        parts.append(f"shows a hint of a difference under {listing(verdicts['hint'])}")
+    if verdicts["same"]:
+        parts.append(f"no difference is seen under {listing(verdicts['same'])}")
+    if verdicts["unknown"]:
+        parts.append(f"too few pairs for {listing(verdicts['unknown'])}")
+    return f"In the matched regime, `{planner}`: {'; '.join(parts)}."
+
+
+def _verdict(row: dict[str, Any]) -> str:
+    effect = gather("difference", row)
+    if not math.isfinite(effect.low):
+        return "unknown"
+    if not effect.excludes():
+        return "same"
+    if row["p_holm"] > ALPHA:
+        return "hint"
+    return "better" if effect.value > 0 else "worse"
+
+
+def _effect_sentence(row: dict[str, Any], family: int) -> str:
+    effect = gather("difference", row)
+    head = f"`{row['planner']}`, `{row['topology']}` against `{BASELINE}`"
+    left_out = int(row["missing"] + row["dropped"])
+    pairs = f"{effect.n} pairs" + (f", {left_out} missing" if left_out else "")
+    if effect.n == 0:
+        return f"{head}: no pair of completed episodes ({pairs})."
+    numbers = f"{OUTCOME_NAMES[row['metric']]} {interval(effect, signed=True)}, {pairs}"
+    tail = {
+        "better": "",
+        "worse": "",
+        "same": "; no difference seen",
+        "unknown": "; one pair says nothing",
+        "hint": f"; a hint only, since it does not survive the correction for {family} comparisons",
+    }[_verdict(row)]
+    p = f", Holm-adjusted p = {number(row['p_holm'])}" if effect.n > 1 else ""
+    return f"{head}: {numbers}{p}{tail}."
+
+
+def _disagreement(planner: str, topology: str, effects: pd.DataFrame) -> str:
+    """Say so when environments point in opposite directions, which pooling hides."""
+    rows = effects[(effects["regime"] == "matched") & (effects["planner"] == planner) & (effects["env"] != ALL)]
+    rows = rows[rows["topology"] == topology]
+    up = list(rows.loc[rows["difference_low"] > 0, "env"])
+    down = list(rows.loc[rows["difference_high"] < 0, "env"])
+    if not up or not down:
+        return ""
+    return (
+        f"Environments disagree about `{topology}` with `{planner}`: better in {listing(up)}, worse in "
+        f"{listing(down)}; the pooled figure hides that."
+    )
+
+
+def _size_lead(results: Results, where: str, key: tuple[Any, ...], part: pd.DataFrame, metric: str) -> str:
+    order = part.sort_values(metric, ascending=False, kind="stable").dropna(subset=[metric])
+    if len(order) < 2:
+        return f"For {where} only one team size has a completed episode."
+    best, last = order.iloc[0], order.iloc[-1]
+    env, variant, planner = key
+    frame = results.shown
+    frame = frame[(frame["env"] == env) & (frame["variant"] == variant) & (frame["planner"] == planner)]
+    top = frame[frame["n_agents"] == best["n_agents"]]
+    name = OUTCOME_NAMES[metric]
+    alike = [n for n in order["n_agents"].iloc[1:] if not _differs(top, frame[frame["n_agents"] == n], metric)]
+    text = f"For {where} {name} is highest with {best['n_agents']} agents ({interval(gather(metric, best))})"
+    text += f" and lowest with {last['n_agents']} ({interval(gather(metric, last))})"
+    if alike:
+        text += f"; no difference seen between {best['n_agents']} and {', '.join(map(str, sorted(alike)))}"
+    return f"{text}."
+
+
+def _differs(first: pd.DataFrame, second: pd.DataFrame, metric: str) -> bool:
+    """Compare two team sizes run by run; worlds differ between sizes, so seeds cannot be paired."""
+    wins = statistics.probability_of_improvement(
+        first[metric].to_numpy(), second[metric].to_numpy(), list(first["topology"]), list(second["topology"])
+    )
+    return wins.excludes(0.5)
+
+
+def _first_failing(results: Results) -> tuple[str, list[str]]:
+    frame = results.shown
+    frame = frame[~frame["planner"].isin(REFERENCES)] if (~frame["planner"].isin(REFERENCES)).any() else frame
+    columns = [column for column in FIRST_FAILING if frame[column].notna().any()]
+    frame = frame[frame[columns].sum(axis=1) > 0] if columns else frame.iloc[:0]
+    if not len(frame):
+        return "No failed attempt was recorded in a completed episode.", []
+    shares = {FIRST_FAILING[column]: mean(frame, column) for column in columns}
+    order = sorted(shares, key=lambda kind: -shares[kind].value)
+    first = order[0]
+    lead = f"When an attempt fails, `{first}` is missing first most often: {percent(shares[first])} of failed attempts"
+    if len(order) > 1:
+        gap = frame[f"first_failing_{first}"] - frame[f"first_failing_{order[1]}"]
+        if not statistics.mean(gap.to_numpy(), cells(frame)).excludes():
+            lead += f" (no difference seen from `{order[1]}`, {percent(shares[order[1]])})"
+    planners = ordered("planner", frame["planner"].unique())
+    rest = ", ".join(f"`{kind}` {percent(shares[kind])}" for kind in order)
+    details = [
+        f"First missing constraint: {rest}; mean over {len(frame)} episodes of {listing(planners)} with a failed "
+        f"attempt, {results.regime} regime."
+    ]
+    return f"{lead}.", details
+
+
+def _attempts_sentence(row: dict[str, Any]) -> str:
+    parts = []
+    for column, text in zip(
+        ATTEMPTS, ("of the joint requirement was met on average", "of attempts failed"), strict=True
+    ):
+        estimate = gather(column, row)
+        if estimate.n:
+            parts.append(f"{percent(estimate)} {text} ({estimate.n} episodes)")
+    return f"`{row['planner']}`: {'; '.join(parts)}."
+
+
+def _status_sentence(results: Results, status: pd.DataFrame, missing: pd.DataFrame) -> str:
+    attempts, completed = (int(status[column].sum()) if len(status) else 0 for column in ("attempts", "completed"))
+    names: Sequence[str] = ("agent_error", "infra_error", "other")
+    bad = ", ".join(f"{int(status[name].sum())} `{name}`" for name in names if len(status) and status[name].sum())
+    text = f"{completed} of {attempts} episode attempts were completed"
+    text += f"; {bad} (counted, never scored)" if bad else ""
+    if len(missing):
+        text += f"; {len(missing)} cell-seed pairs have no completed episode"
+    if results.repeated:
+        text += f"; {results.repeated} repeated completions were left out (the first one counts)"
+    return f"{text}."

@@ -1,0 +1,195 @@
+"""The process of one example episode, drawn from its trace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emcoop.errors import TraceError
+from emcoop.metrics.report import style
+from emcoop.metrics.report.rows import BASELINE, REFERENCES, Results, records
+from emcoop.metrics.report.style import Drawn
+from emcoop.metrics.resampling import FloatArray
+from emcoop.trace import Trace, read_trace
+from emcoop.trace.schema import Constraint, End, Step
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+QUESTION = "What happened in one episode?"
+BANDS = ("dependency", "participation", "spatial", "temporal", "joint")
+_TRIES = 5
+_FOCUS = (*style.PALETTE[:6], "#8C6D31")  # the seven tasks most worked on, then one colour for all others
+_OTHER_TASK = "#B0B0B0"
+
+
+def process_trace(results: Results, traces: Path | None) -> Drawn:
+    """Draw progress, constraint bands and task focus of an example episode.
+
+    Args:
+        results: The episodes; the planner in focus, a topology with communication and a middle team size come first.
+        traces: Folder that the `trace` column is relative to, or the folder the files lie in.
+    """
+    if traces is None:
+        return Drawn("process_trace", QUESTION, absent="No folder with traces was given.")
+    candidates = _candidates(results)
+    problem = "no completed episode names its trace" if not candidates else ""
+    for row in candidates[:_TRIES]:
+        path = _locate(traces, row["trace"])
+        if path is None:
+            problem = f"{row['trace']!r} is not in the traces folder"
+            continue
+        try:
+            trace = read_trace(path)
+        except TraceError as error:
+            problem = str(error)
+            continue
+        if len(trace.of(Step)) > 1:
+            return _draw(trace, row)
+        problem = f"{row['trace']!r} has no steps"
+    return Drawn("process_trace", QUESTION, absent=f"No example episode can be drawn: {problem}.")
+
+
+def bands(trace: Trace, horizon: int) -> FloatArray:
+    """Compute how far each constraint was met in each step, shape (5, horizon), NaN where no task was active.
+
+    A row per entry of `BANDS`: the mean over active tasks of min(1, count / required); dependency is 0 or 1.
+    """
+    out = np.full((len(BANDS), horizon), np.nan)
+    for event in trace.of(Constraint):
+        if event.t >= horizon or not event.tasks:
+            continue
+        required = np.maximum(1, event.required)
+        counts = (event.committed, event.in_place, event.acting, event.joint)
+        out[0, event.t] = np.mean(event.dependency)
+        for i, count in enumerate(counts, start=1):
+            out[i, event.t] = np.minimum(1, np.array(count) / required).mean()
+    return out
+
+
+def focus(trace: Trace, horizon: int) -> tuple[NDArray[np.int64], list[str]]:
+    """Find the task each agent was committed to in each step.
+
+    Returns:
+        Index of the task, shape (n_agents, horizon), -1 for none; the tasks, the most worked on first.
+    """
+    committed: list[tuple[int, int, str]] = []
+    for event in trace.of(Constraint):
+        for task, agents in zip(event.tasks, event.participants, strict=True):
+            committed += [(agent, event.t, task) for agent in agents if event.t < horizon]
+    work: dict[str, int] = {}
+    for _, _, task in committed:
+        work[task] = work.get(task, 0) + 1
+    tasks = sorted(work, key=lambda task: (-work[task], task))
+    index = {task: i for i, task in enumerate(tasks)}
+    out = np.full((trace.episode.n_agents, horizon), -1, dtype=np.int64)
+    for agent, t, task in committed:
+        out[agent, t] = index[task]
+    return out, tasks
+
+
+def _candidates(results: Results) -> list[dict[str, Any]]:
+    shown = results.shown[results.shown["trace"] != ""]
+    if not len(shown):
+        return []
+    middle = float(np.median(shown["n_agents"]))
+    return sorted(
+        records(shown),
+        key=lambda row: (
+            row["planner"] != results.focus,
+            row["planner"] in REFERENCES,
+            row["topology"] == BASELINE,
+            abs(row["n_agents"] - middle),
+            row["seed"],
+        ),
+    )
+
+
+def _locate(traces: Path, name: str) -> Path | None:
+    """Find a trace below the folder; names that lead out of it are not followed."""
+    root = traces.resolve()
+    for path in (root / name, root / Path(name.replace("\\", "/")).name):
+        if path.resolve().is_relative_to(root) and path.is_file():
+            return path
+    return None
+
+
+def _draw(trace: Trace, row: dict[str, Any]) -> Drawn:
+    steps = trace.of(Step)
+    horizon = max(step.t for step in steps)
+    agents, tasks = focus(trace, horizon)
+    raster = min(2.6, 0.5 + 0.16 * len(agents))
+    figure, grid = style.canvas(
+        QUESTION, 4.0 + raster, 3, 1, sharex=True, height_ratios=[1.7, 1.3, raster], gridspec_kw={"hspace": 0.08}
+    )
+    progress, constraint, who = grid[:, 0]
+    _progress(progress, steps, trace.end)
+    _constraint_bands(constraint, bands(trace, horizon), figure)
+    _task_focus(who, agents, tasks)
+    who.set_xlabel("environment step")
+    who.set_xlim(0, horizon * 1.002)
+    caption = (
+        f"Example: {row['env']} {row['variant']}".rstrip()
+        + f", {row['n_agents']} agents, planner `{row['planner']}`, topology `{row['topology']}`, {row['regime']} "
+        f"regime, seed {row['seed']}. One episode, so no interval. Bands: share of the required agents, mean over the "
+        "tasks somebody was committed to; hatched where there was none."
+    )
+    if not trace.complete:
+        caption += f" Note: {trace.problem}."
+    return Drawn("process_trace", QUESTION, caption, figure)
+
+
+def _progress(axes: Axes, steps: list[Step], end: End | None) -> None:
+    axes.plot([step.t for step in steps], [step.progress for step in steps], color=style.PALETTE[0], lw=1.6,
+              drawstyle="steps-post")  # fmt: skip
+    axes.set_ylim(-0.03, 1.12)
+    axes.set_ylabel("progress")
+    axes.grid(axis="y")
+    last = steps[-1]
+    axes.axvline(last.t, color=style.INK, lw=0.8, ls="--")
+    axes.plot([last.t], [last.progress], marker="o", ms=5, color=style.INK, clip_on=False)
+    if end is None:
+        text = f"trace stops at step {last.t}"
+    else:
+        why = "world ended it" if end.terminated else "horizon reached" if end.status == "completed" else end.status
+        text = f"end at step {end.steps}: {why}, score {end.score:.2f}"
+    above = last.progress < 0.6
+    axes.annotate(text, (last.t, last.progress), (-6, 6 if above else -6), textcoords="offset points", ha="right",
+                  va="bottom" if above else "top", fontsize=8)  # fmt: skip
+
+
+def _constraint_bands(axes: Axes, values: FloatArray, figure: Any) -> None:
+    extent = (0.0, float(values.shape[1]), len(BANDS) - 0.5, -0.5)
+    axes.set_facecolor("white")
+    axes.patch.set(hatch="////", edgecolor="#D0D0D0", linewidth=0)
+    image = axes.imshow(values, aspect="auto", interpolation="nearest", cmap="cividis", vmin=0, vmax=1, extent=extent)
+    axes.set_yticks(range(len(BANDS)), BANDS)
+    axes.tick_params(axis="y", length=0)
+    for place in range(1, len(BANDS)):
+        axes.axhline(place - 0.5, color="white", lw=1.5)
+    bar = figure.colorbar(image, ax=axes, fraction=0.025, pad=0.01, ticks=[0, 0.5, 1])
+    bar.set_label("share met", fontsize=8)
+    bar.outline.set_visible(False)
+
+
+def _task_focus(axes: Axes, agents: NDArray[np.int64], tasks: list[str]) -> None:
+    from matplotlib.colors import ListedColormap
+    from matplotlib.patches import Patch
+    from matplotlib.ticker import MaxNLocator
+
+    named = len(_FOCUS)
+    colors = ["#FFFFFF", *_FOCUS, _OTHER_TASK]
+    extent = (0.0, float(agents.shape[1]), len(agents) - 0.5, -0.5)
+    axes.imshow(np.minimum(agents, named) + 1, aspect="auto", interpolation="nearest", cmap=ListedColormap(colors),
+                vmin=-0.5, vmax=len(colors) - 0.5, extent=extent)  # fmt: skip
+    axes.set_ylabel("agent")
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    handles = [Patch(color=color, label=task) for color, task in zip(_FOCUS, tasks, strict=False)]
+    if len(tasks) > named:
+        handles.append(Patch(color=_OTHER_TASK, label=f"{len(tasks) - named} other tasks"))
+    handles.append(Patch(facecolor="white", edgecolor=style.LIGHT, label="no task"))
+    axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.005, 1.0), fontsize=7, title="committed to",
+                title_fontsize=7.5, borderaxespad=0)  # fmt: skip

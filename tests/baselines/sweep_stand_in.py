@@ -1,0 +1,98 @@
+"""A stand-in for the episode: quick, deterministic, able to break. Also a script that sweeps with it.
+
+    python sweep_stand_in.py FOLDER
+
+It stands in a module of its own because spawned workers import it by name.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import multiprocessing
+import os
+import sys
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from emcoop.baselines.backends.local import LocalBackend
+from emcoop.baselines.expansion import Unit
+from emcoop.baselines.progress import watch_on
+from emcoop.baselines.results import Result
+from emcoop.baselines.schema import Suite
+from emcoop.baselines.suite import suite_from_data
+from emcoop.baselines.sweep import run_sweep
+
+GATE = "STAND_IN_GATE"
+"""Names a FIFO in the environment: units of seed 2 and more block on it, so that a test can kill them there."""
+
+
+def small_suite(name: str = "small", **changes: object) -> Suite:
+    data: dict[str, object] = {
+        "name": name,
+        "environments": [{"id": "Cube-v0"}],
+        "team_sizes": [2, 4],
+        "topologies": ["individual"],
+        "planners": ["random", "team"],
+        "regimes": {"open": {}},
+        "seeds": {"start": 0, "count": 3},
+        "max_steps": 20,
+    }
+    return suite_from_data({**data, **changes}, "the test")
+
+
+def play(unit: Unit, trace: Path) -> Result:
+    if in_worker() and unit.seed >= 2 and os.environ.get(GATE):
+        trace.with_suffix(".part").write_text("half a trace", encoding="utf-8")
+        os.open(os.environ[GATE], os.O_RDONLY)
+    with trace.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, filename="") as file:
+        file.write(json.dumps({"unit": unit.id, "steps": unit.max_steps}).encode())
+    score = 1 / (1 + unit.seed + unit.n_agents)
+    metrics = {"score": score, "raw_score": 3 * score, "steps": float(unit.max_steps), "idle": math.nan}
+    return Result(status="completed", digest=f"digest of {unit.id}", metrics=metrics)
+
+
+def fail_as_agent(unit: Unit, trace: Path) -> Result:
+    result = play(unit, trace)
+    return Result(status="agent_error", error="planner raised", metrics={}) if unit.seed == 1 else result
+
+
+def die_once(unit: Unit, trace: Path) -> Result:
+    """Kill the worker in the middle of one unit, the first time."""
+    mark = trace.parent.parent / "died-once"
+    if in_worker() and unit.seed == 1 and unit.n_agents == 4 and not mark.exists():
+        mark.touch()
+        trace.with_suffix(".part").write_text("half a trace", encoding="utf-8")
+        os._exit(9)
+    return play(unit, trace)
+
+
+def always_die(unit: Unit, trace: Path) -> Result:
+    if in_worker():
+        os._exit(9)
+    return play(unit, trace)
+
+
+def fail_at_seed_one(unit: Unit, trace: Path) -> Result:
+    if in_worker() and unit.seed == 1:
+        raise RuntimeError("out of luck")
+    return play(unit, trace)
+
+
+def full_disk(unit: Unit, trace: Path) -> Result:
+    if in_worker() and unit.seed == 1:
+        raise OSError(28, "No space left on device", str(trace))
+    return play(unit, trace)
+
+
+def in_worker() -> bool:
+    """False in the parent, where the sweep's warm-up runs."""
+    return multiprocessing.parent_process() is not None
+
+
+if __name__ == "__main__":
+    end = run_sweep(small_suite(), Path(sys.argv[1]), LocalBackend(2), runner=play, watch=partial(watch_on, Console()))
+    print(f"finished {len(end.rows)}")
