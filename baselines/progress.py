@@ -100,6 +100,8 @@ def watch_on(console: Console, units: Sequence[Unit], finished: Mapping[str, Res
     tally = Tally.of(units, finished)
     if tally.begun_with:
         console.print(f"resuming: {tally.begun_with} of {tally.total} episodes are done already")
+    else:
+        console.print(f"starting: {tally.total} episodes in {len(tally.left)} cells; the first run compiles kernels")
     with (_live if console.is_terminal else _plain)(console, tally) as note:
         yield note
 

@@ -84,6 +84,11 @@ def list_suites() -> dict[str, str]:
     return {name: load_suite(name).description for name in _shipped()}
 
 
+def shipped_hash(name: str) -> str:
+    """Return the hash of the suite that ships under this name, empty if none does."""
+    return suite_hash(load_suite(name)) if name in _shipped() else ""
+
+
 def with_planners(suite: Suite, planners: Sequence[str]) -> Suite:
     """Return the suite with other planners, under a name of its own.
 

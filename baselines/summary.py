@@ -7,9 +7,9 @@ from typing import Any
 
 from rich.table import Table
 
-from emcoop.baselines.folder import SUITE_FILE, TRACES, disk_errors
+from emcoop.baselines.folder import SUITE_FILE, disk_errors
 from emcoop.baselines.results import read_frame
-from emcoop.baselines.suite import load_suite
+from emcoop.baselines.suite import load_suite, shipped_hash, suite_hash
 
 
 def summary_table(rows: list[dict[str, Any]]) -> Table:
@@ -44,9 +44,16 @@ def write_report(folder: Path) -> Path:
 
     from emcoop.metrics.report import build_report
 
+    digest = suite_hash(suite)
     with disk_errors(folder):
-        build_report(frame, folder, title=f"Sweep {suite.name}", traces=folder / TRACES)
-    return folder / "report.html"
+        return build_report(
+            frame,
+            folder,
+            title=f"Sweep {suite.name}",
+            traces=folder,
+            command=f"emcoop sweep {suite.name if shipped_hash(suite.name) == digest else SUITE_FILE}",
+            suite_hash=digest,
+        )
 
 
 def _mean(rows: list[dict[str, Any]]) -> str:

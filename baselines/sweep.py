@@ -173,9 +173,9 @@ def _run_missing(
 ) -> None:
     """Run every unit without a scored attempt; go over the spoilt ones again while that helps."""
     pending = _without_result(units, store)
-    warm_up(pending, runner)
     work = partial(run_unit, runner=runner, folder=str(folder), session=uuid.uuid4().hex[:12])
     with watch(units, store.finished()) as note:
+        warm_up(pending, runner)
         for _ in range(PASSES):
             with closing(backend.run(pending, work)) as outcomes:
                 settled = sum([_take(outcome, store, note) for outcome in outcomes])

@@ -142,9 +142,7 @@ class Session:
         self._loop.record_start(first)
 
     def _seat_everybody(self) -> Loop:
-        seats = [
-            Seat(i, None if i in self._played else planner) for i, planner in enumerate(self._planners)
-        ]
+        seats = [Seat(i, None if i in self._played else planner) for i, planner in enumerate(self._planners)]
         names = list(self.world.env.possible_agents)
         shared: dict[str, Any] = {}
         leader = self._topology.leader
@@ -153,7 +151,9 @@ class Session:
                 continue
             privileged = None
             if self._privileged:
-                privileged = Privileged(self.world, lambda: [s.index for s in seats if s.stage is R and s.planner], shared)
+                privileged = Privileged(
+                    self.world, lambda: [s.index for s in seats if s.stage is R and s.planner], shared
+                )
             role = "peer" if leader < 0 else "leader" if seat.index == leader else "follower"
             setup = SeatSetup(
                 seat=seat.index,
@@ -254,7 +254,7 @@ def run_async(coroutine: Coroutine[Any, Any, None]) -> None:
     def work() -> None:
         try:
             asyncio.run(coroutine)
-        except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
+        except BaseException as error:
             failure.append(error)
 
     thread = threading.Thread(target=work)
@@ -302,7 +302,9 @@ def to_plain(value: Any) -> Any:
     try:
         return msgspec.json.decode(msgspec.json.encode(value))
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"{value!r} cannot be written into a trace: {error}; use plain numbers, texts and lists") from None
+        raise ConfigError(
+            f"{value!r} cannot be written into a trace: {error}; use plain numbers, texts and lists"
+        ) from None
 
 
 def config_hash(episode: schema.Episode) -> str:

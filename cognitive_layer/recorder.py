@@ -111,6 +111,4 @@ class Recorder:
             self.emit(schema.Task(task=task, event=event, value=value, agents=agents, reason=reason))
 
 
-_COLUMNS = tuple(
-    f.name for f in msgspec.structs.fields(TaskCount) if f.name != "task"
-)
+_COLUMNS = tuple(f.name for f in msgspec.structs.fields(TaskCount) if f.name != "task")

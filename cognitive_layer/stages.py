@@ -29,7 +29,7 @@ ALLOWED = {
 """Every transition there is, and what it means."""
 
 
-class InvalidTransition(EmCoopError):  # noqa: N818 - names what happened
+class InvalidTransition(EmCoopError):
     """The loop tried a transition the stages do not have: a defect of the loop, never of a planner."""
 
 

@@ -158,8 +158,8 @@ class View(Protocol):
     def recipe(self, task: str, count: int) -> tuple[ActionCall, ...]:
         """Return calls that carry out a task together with `count - 1` others who do the same."""
 
-    def idle(self) -> tuple[ActionCall, ...]:
-        """Return calls that keep an agent without a task out of the others' way for a few steps."""
+    def idle(self, brief: bool = False) -> tuple[ActionCall, ...]:
+        """Return calls that keep an agent without a task out of the others' way; `brief` ones free it again sooner."""
 
     def sample(self, draw: Callable[[], float]) -> ActionCall:
         """Return a random valid call; `draw` gives uniform numbers in [0, 1)."""

@@ -37,7 +37,9 @@ class PlannerSpec:
 
 
 BUILT_IN = (
-    PlannerSpec("random", "a random valid call, again and again: the lower reference", f"{_HERE}.scripted:RandomPlanner"),
+    PlannerSpec(
+        "random", "a random valid call, again and again: the lower reference", f"{_HERE}.scripted:RandomPlanner"
+    ),
     PlannerSpec("greedy", "everybody heads for the task nearest to its end", f"{_HERE}.scripted:GreedyPlanner"),
     PlannerSpec("team", "several tasks at once, agreed on only through messages", f"{_HERE}.team:TeamPlanner"),
     PlannerSpec(
@@ -82,7 +84,9 @@ def make_team(team: Any, n_agents: int) -> tuple[list[Planner], list[dict[str, A
         raise ConfigError(f"got {len(entries)} planners for {n_agents} agents: give at most one each")
     objects = [e for e in entries if not isinstance(e, (str, Mapping))]
     if objects and len(entries) < n_agents:
-        raise ConfigError(f"a planner object holds one seat: give {n_agents} of them, or names, which are made per seat")
+        raise ConfigError(
+            f"a planner object holds one seat: give {n_agents} of them, or names, which are made per seat"
+        )
     registry = _registry()
     seats = [_make(entries[i % len(entries)], registry) for i in range(n_agents)]
     specs = [_plain(entry) for entry in entries]

@@ -21,9 +21,9 @@ class Priority:
         hands: Exponent of the agents it binds.
     """
 
-    weight: float = 1.0
-    effort: float = 1.0
-    hands: float = 1.0
+    weight: float
+    effort: float
+    hands: float
 
     def of(self, task: TaskView, need: int, travel: int) -> float:
         """Return the priority of a task for which `need` agents, the last of them `travel` steps away, are free."""
@@ -41,6 +41,9 @@ def allocate(
 ) -> dict[int, str]:
     """Give free agents tasks: always the task with the highest priority that the free ones can fill, to the nearest.
 
+    Those left over gather at the one task that lacks fewest hands, so that it can begin when others become free; at
+    one only, because two half-filled teams could wait for each other.
+
     Args:
         tasks: Open tasks.
         free: Agents without a task.
@@ -55,28 +58,35 @@ def allocate(
     open_tasks = [task for task in tasks if task.available and task.required > committed.get(task.id, 0)]
     distance = {task.id: dict(zip(left, travel(task.id, left))) for task in open_tasks}
     given: dict[int, str] = {}
+
+    def nearest(task: TaskView) -> list[int]:
+        need = task.required - committed.get(task.id, 0)
+        return sorted(left, key=lambda i: (distance[task.id][i], i))[:need]
+
+    def rank(task: TaskView) -> tuple[float, str]:
+        need, chosen = task.required - committed.get(task.id, 0), nearest(task)
+        return priority.of(task, need, distance[task.id][chosen[-1]]), task.id
+
     while left and open_tasks:
-        best: tuple[float, TaskView, list[int]] | None = None
-        for task in open_tasks:
-            need = task.required - committed.get(task.id, 0)
-            if need > len(left):
-                continue
-            steps = distance[task.id]
-            nearest = sorted(left, key=lambda i: (steps[i], i))[:need]
-            score = priority.of(task, need, steps[nearest[-1]])
-            if best is None or score > best[0]:
-                best = (score, task, nearest)
-        if best is None:
-            break
-        _, task, chosen = best
-        given.update(dict.fromkeys(chosen, task.id))
+        fillable = [task for task in open_tasks if task.required - committed.get(task.id, 0) <= len(left)]
+        if fillable:
+            task = max(fillable, key=rank)
+        else:
+            task = min(open_tasks, key=lambda t: (t.required - committed.get(t.id, 0), t.id))
+            open_tasks = [task]
+        given.update(dict.fromkeys(nearest(task), task.id))
         left = [i for i in left if i not in given]
         open_tasks.remove(task)
     return given
 
 
 def join_or_open(
-    tasks: Sequence[TaskView], travel: Mapping[str, int], committed: Mapping[str, int], n_agents: int, priority: Priority
+    tasks: Sequence[TaskView],
+    travel: Mapping[str, int],
+    committed: Mapping[str, int],
+    undecided: int,
+    n_agents: int,
+    priority: Priority,
 ) -> str | None:
     """Choose a task for one agent that has heard what others committed to: fill a begun team, else open a new one.
 
@@ -84,6 +94,7 @@ def join_or_open(
         tasks: Open tasks.
         travel: The agent's own steps to each.
         committed: Agents heard to be committed, per task.
+        undecided: Agents still to choose, this one included: a new team is begun only if they can fill it.
         n_agents: Team size.
         priority: How tasks compare.
 
@@ -92,10 +103,11 @@ def join_or_open(
     """
     wanting = [t for t in tasks if t.available and committed.get(t.id, 0) < t.required <= n_agents]
     begun = [t for t in wanting if committed.get(t.id, 0)]
-    options = begun or wanting
+    lacking = sum(t.required - committed.get(t.id, 0) for t in begun)
+    options = begun if lacking >= undecided else wanting
     if not options:
         return None
-    return max(options, key=lambda t: (priority.of(t, t.required, travel[t.id]), t.id)).id
+    return max(options, key=lambda t: (priority.of(t, t.required - committed.get(t.id, 0), travel[t.id]), t.id)).id
 
 
 def choose_alone(

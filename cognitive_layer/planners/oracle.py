@@ -7,12 +7,14 @@ reference, not a proven upper bound.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from emcoop.cognitive_layer.budgets import Budgets
 from emcoop.cognitive_layer.channel import Channel, ChannelSettings
 from emcoop.cognitive_layer.loop import Loop, drive
 from emcoop.cognitive_layer.plan import RESUME, Decision, Plan, PlanningContext, Privileged, SeatSetup
 from emcoop.cognitive_layer.planners.allocation import Priority, allocate
+from emcoop.cognitive_layer.planners.team import FOR_ALL
 from emcoop.cognitive_layer.recorder import Recorder
 from emcoop.cognitive_layer.seat import Seat
 from emcoop.cognitive_layer.stages import I
@@ -21,17 +23,32 @@ from emcoop.envs.embodiment import Embodiment
 from emcoop.errors import ConfigError
 from emcoop.rng import generator
 
-CANDIDATES = (
+
+class Schedule(NamedTuple):
+    """One way to schedule a team.
+
+    Attributes:
+        priority: Order in which tasks are given out.
+        brief: Whether agents without a task are asked again at every step, or on common steps.
+    """
+
+    priority: Priority
+    brief: bool
+
+
+_PRIORITIES = (
+    FOR_ALL,
+    Priority(1.0, 2.0, 0.0),
+    Priority(3.0, 3.0, 0.0),
     Priority(1.0, 1.0, 1.0),
     Priority(1.0, 1.0, 0.0),
+    Priority(1.0, 3.0, 0.0),
     Priority(2.0, 1.0, 1.0),
-    Priority(0.5, 1.0, 0.5),
-    Priority(1.0, 2.0, 1.0),
-    Priority(1.0, 0.5, 0.5),
 )
-"""Orders in which tasks may be given out; the first is the team planner's."""
+CANDIDATES = tuple(Schedule(priority, brief) for priority in _PRIORITIES for brief in (True, False))
+"""Schedules that are tried out, as many as the budget allows; the first orders tasks as the team planner does."""
 
-TRIAL_BUDGET = 100_000
+TRIAL_BUDGET = 120_000
 """Simulated agent-steps spent on choosing; counted, so that the choice does not depend on the machine."""
 
 
@@ -55,12 +72,12 @@ class OraclePlanner:
         """Take this seat's part of the schedule."""
         if context.stage is I:
             return Decision(RESUME)
-        if "priority" not in self._privileged.shared:
-            self._privileged.shared["priority"] = best_priority(self._privileged.embodiment)
-        return Decision(scheduled_plan(self._privileged, self._me, self._privileged.shared["priority"]))
+        if "schedule" not in self._privileged.shared:
+            self._privileged.shared["schedule"] = best_schedule(self._privileged.embodiment)
+        return Decision(scheduled_plan(self._privileged, self._me, self._privileged.shared["schedule"]))
 
 
-def scheduled_plan(privileged: Privileged, me: int, priority: Priority) -> Plan:
+def scheduled_plan(privileged: Privileged, me: int, schedule: Schedule) -> Plan:
     """Return one agent's part of the central schedule, worked out once for all agents that need a plan now."""
     shared, world = privileged.shared, privileged.embodiment
     task_of: dict[int, str] = shared.setdefault("tasks", {})
@@ -72,7 +89,7 @@ def scheduled_plan(privileged: Privileged, me: int, priority: Priority) -> Plan:
         for i, task_id in task_of.items():
             if i not in free and task_id in tasks:
                 committed[task_id] = committed.get(task_id, 0) + 1
-        given = allocate(list(tasks.values()), free, view.travel, committed, priority)
+        given = allocate(list(tasks.values()), free, view.travel, committed, schedule.priority)
         shared["given"] = {i: given.get(i) for i in free}
         shared["step"] = view.step
         for i in free:
@@ -80,7 +97,7 @@ def scheduled_plan(privileged: Privileged, me: int, priority: Priority) -> Plan:
         task_of.update(given)
     task = shared["given"][me]
     if task is None:
-        return Plan(view.idle(), reasoning="no task to do")
+        return Plan(view.idle(schedule.brief), reasoning="no task to do")
     return Plan(view.recipe(task, tasks[task].required), task)
 
 
@@ -89,8 +106,8 @@ class _Follower:
 
     immediate = True
 
-    def __init__(self, priority: Priority) -> None:
-        self._priority = priority
+    def __init__(self, schedule: Schedule) -> None:
+        self._schedule = schedule
 
     def reset(self, setup: SeatSetup) -> None:
         """Take the privileged handle of the trial."""
@@ -99,23 +116,23 @@ class _Follower:
 
     async def decide(self, context: PlanningContext) -> Decision:
         """Take this seat's part of the schedule."""
-        return Decision(scheduled_plan(self._privileged, self._me, self._priority))
+        return Decision(scheduled_plan(self._privileged, self._me, self._schedule))
 
 
-def best_priority(world: Embodiment, candidates: Sequence[Priority] = CANDIDATES) -> Priority:
-    """Return the candidate whose schedule makes most progress in a clone of the world as it is; ties: the first."""
+def best_schedule(world: Embodiment, candidates: Sequence[Schedule] = CANDIDATES) -> Schedule:
+    """Return the schedule that makes most progress in a clone of the world as it is; ties: the first."""
     affordable = max(1, TRIAL_BUDGET // (world.n_agents * world.max_steps))
     tried = candidates[:affordable]
     if len(tried) == 1:
         return tried[0]
-    return max(tried, key=lambda priority: try_schedule(world.clone(), priority))
+    return max(tried, key=lambda schedule: try_schedule(world.clone(), schedule))
 
 
-def try_schedule(world: Embodiment, priority: Priority) -> float:
+def try_schedule(world: Embodiment, schedule: Schedule) -> float:
     """Run one schedule in a world, which is used up, and return its progress summed over steps until the horizon."""
     n = world.n_agents
     topology, _ = make_topology("individual", n)
-    seats = [Seat(i, _Follower(priority)) for i in range(n)]
+    seats = [Seat(i, _Follower(schedule)) for i in range(n)]
     shared: dict[str, object] = {}
     privileged = Privileged(world, lambda: [s.index for s in seats if s.stage.value == "R"], shared)
     for seat in seats:

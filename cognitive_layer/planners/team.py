@@ -21,25 +21,21 @@ from emcoop.cognitive_layer.plan import (
 )
 from emcoop.cognitive_layer.planners.allocation import Priority, allocate, choose_alone, join_or_open
 from emcoop.cognitive_layer.stages import I
+from emcoop.cognitive_layer.topologies.named import PATIENCE
 from emcoop.envs.embodiment import TaskView
 
 NOTHING = "none"
-DEFAULT = Priority()
+
+FOR_ALL = Priority(2.0, 2.0, 0.0)
+"""How tasks compare when the whole team is dealt out: heavy tasks first, hands are no matter."""
+FOR_ONE = Priority(1.0, 2.0, 1.0)
+"""How tasks compare when one agent chooses for itself: a task that takes many hands is less likely to get them."""
 
 
 class TeamPlanner:
-    """Several tasks at once, agreed on through whatever the topology permits.
-
-    Args:
-        weight, effort, hands: How tasks compare; see `Priority`.
-    """
+    """Several tasks at once, agreed on through whatever the topology permits."""
 
     immediate = True
-
-    def __init__(
-        self, weight: float = DEFAULT.weight, effort: float = DEFAULT.effort, hands: float = DEFAULT.hands
-    ) -> None:
-        self._priority = Priority(weight, effort, hands)
 
     def reset(self, setup: SeatSetup) -> None:
         """Learn the seat's place in the topology."""
@@ -52,6 +48,7 @@ class TeamPlanner:
         self._waiting: set[int] = set()
         self._idle: set[int] = set()
         self._bids: dict[int, int] = {}
+        self._bid_at = -1
 
     async def decide(self, context: PlanningContext) -> Decision:
         """Take in what was said, then lead, follow, join or bid, as the topology has it."""
@@ -60,13 +57,11 @@ class TeamPlanner:
             return self._lead(context)
         if self._leader >= 0:
             return self._follow(context)
-        if context.stage is I:
-            return Decision(RESUME)
         if self._topology == "debate":
-            return self._join(context)
+            return Decision(RESUME) if context.stage is I else self._join(context)
         if context.reachable:
             return self._bid(context)
-        return self._alone(context)
+        return Decision(RESUME) if context.stage is I else self._alone(context)
 
     # What it has heard ---------------------------------------------------------------------------------------------
 
@@ -93,47 +88,31 @@ class TeamPlanner:
     # Ways to decide ------------------------------------------------------------------------------------------------
 
     def _lead(self, context: PlanningContext) -> Decision:
-        """Assign everybody who is free; plan for itself when the others have been told."""
+        """Assign everybody known to be free, itself included when it needs a plan."""
         tasks = context.view.tasks()
         committed = self._committed(tasks)
-        reasoning = context.stage is not I
-        first = reasoning and context.step == 0 and context.waited == 0
-        free = set(range(self._n)) - {self._me} if first else self._waiting | self._idle
-        if reasoning and "own" not in context.memory.notes:
-            free.add(self._me)
-        given = allocate(tasks, free, context.view.travel, committed, self._priority)
-        asked = self._waiting - self._idle
-        messages = [
-            self._order(i, given.get(i), context.step) for i in sorted(free - {self._me}) if i in given or i in asked or first
+        leads_itself = context.stage is not I
+        free = self._waiting | self._idle | ({self._me} if leads_itself else set())
+        given = allocate(tasks, free, context.view.travel, committed, FOR_ALL)
+        orders = [
+            Message((i,), "request", facts={"order": Fact(given.get(i, NOTHING), context.step)})
+            for i in sorted(free - {self._me})
+            if i in given or i in self._waiting
         ]
         self._waiting.clear()
         self._idle = free - set(given) - {self._me}
-        for i in free:
-            if i in given:
-                self._task_of[i] = given[i]
-        if not reasoning:
-            return Decision(RESUME, tuple(messages))
-        if self._me in free:
-            context.memory.notes["own"] = given.get(self._me)
-        if messages and first:
-            return Decision(None, tuple(messages))
-        own = context.memory.notes.pop("own", None)
-        return Decision(self._plan(context, own), tuple(messages))
-
-    def _order(self, agent: int, task: str | None, step: int) -> Message:
-        order = task or NOTHING
-        return Message((agent,), "request", f"take {order}", {"order": Fact(order, step)})
+        self._task_of.update({i: task for i, task in given.items() if i != self._me})
+        return Decision(self._plan(context, given.get(self._me)) if leads_itself else RESUME, tuple(orders))
 
     def _follow(self, context: PlanningContext) -> Decision:
-        """Do what the leader asks; ask for work when out of it; after a while without an answer, choose alone."""
+        """Do what the leader asks; ask for work when out of it; without an answer, choose alone."""
         orders = [m.facts["order"].value for m in context.unread if m.sender == self._leader and "order" in m.facts]
         if context.stage is I and (not orders or context.plan is None or context.plan.task):
             return Decision(RESUME)
         if orders:
-            task = None if orders[-1] == NOTHING else orders[-1]
-            reply = Message((self._leader,), "ack", facts={"task": Fact(orders[-1], context.step)})
-            return Decision(self._plan(context, task), (reply,) if context.step == 0 else ())
-        if context.waited == 0 or (context.step == 0 and context.waited < 2):
+            ack = Message((self._leader,), "ack", facts={"task": Fact(orders[-1], context.step)})
+            return Decision(self._plan(context, orders[-1]), (ack,))
+        if context.waited < PATIENCE:
             free = Message((self._leader,), "free", facts={"free": Fact(True, context.step)})
             return Decision(None, (free,))
         return self._alone(context)
@@ -145,20 +124,35 @@ class TeamPlanner:
         committed = self._committed(tasks)
         if not committed and self._me > 0:
             return self._alone(context)
-        task = join_or_open(tasks, travel, committed, self._n, self._priority)
+        undecided = self._n - sum(committed.values())
+        task = join_or_open(tasks, travel, committed, undecided, self._n, FOR_ONE)
         return self._announce(context, task)
 
     def _bid(self, context: PlanningContext) -> Decision:
-        """Say that it is free; once the others' bids are in, allocate the free ones and take its own part."""
-        if context.waited == 0:
-            bid = Message(EVERYONE, "inform", facts={"free": Fact(True, context.step)})
-            return Decision(None, (bid,))
+        """Say that it is free; when all bids are in, allocate the free agents and take its own part.
+
+        An agent without a task that hears a bid while it idles bids too. So there is a round of bids, a round of
+        late bids, and then everybody free works out the same allocation from the same messages.
+        """
+        idles = context.stage is I
+        if idles and (context.plan is None or context.plan.task):
+            return Decision(RESUME)
+        step = context.step
+        bidders = {i for i, when in self._bids.items() if when == step}
+        if self._bid_at != step:
+            if idles and not bidders:
+                return Decision(RESUME)
+            self._bid_at = step
+            return Decision(RESUME if idles else None, (Message(EVERYONE, "inform", facts={"free": Fact(True, step)}),))
+        if not idles and context.waited < 2:
+            return Decision(None)
         tasks = context.view.tasks()
         committed = self._committed(tasks)
-        bidders = {i for i, step in self._bids.items() if step == context.step}
         if not bidders and not committed:
             return self._alone(context)
-        given = allocate(tasks, bidders | {self._me}, context.view.travel, committed, self._priority)
+        given = allocate(tasks, bidders | {self._me}, context.view.travel, committed, FOR_ALL)
+        if idles and self._me not in given:
+            return Decision(RESUME)
         return self._announce(context, given.get(self._me))
 
     def _announce(self, context: PlanningContext, task: str | None) -> Decision:
@@ -167,7 +161,7 @@ class TeamPlanner:
 
     def _alone(self, context: PlanningContext) -> Decision:
         tasks = context.view.tasks()
-        task = choose_alone(tasks, self._own_travel(context, tasks), self._rng.random, self._priority)
+        task = choose_alone(tasks, self._own_travel(context, tasks), self._rng.random, FOR_ONE)
         return Decision(self._plan(context, task))
 
     def _own_travel(self, context: PlanningContext, tasks: Iterable[TaskView]) -> dict[str, int]:

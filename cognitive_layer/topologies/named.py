@@ -76,7 +76,7 @@ class Individual:
 
 
 class Centralized:
-    """A leader directs, followers acknowledge, then all plan.
+    """Followers report to a leader, the leader directs, followers acknowledge and plan.
 
     Args:
         n_agents: Team size.
@@ -92,7 +92,7 @@ class Centralized:
         self._followers = [i for i in range(n_agents) if i != leader]
 
     def rounds(self, n_agents: int) -> int:
-        """Directives, answers, the leader's own plan."""
+        """Reports, directives with the leader's own plan, acknowledgements with the followers' plans."""
         return 3
 
     def reachable(self, sender: int) -> Sequence[int]:
@@ -100,15 +100,17 @@ class Centralized:
         return self._followers if sender == self.leader else (self.leader,)
 
     def turns(self, floor: Floor) -> list[int]:
-        """The leader first; a follower when it has been told something, or the leader is busy executing."""
-        leading = self.leader in floor.reasoning
-
-        def speaks(agent: int) -> bool:
-            if floor.unread(agent) or floor.waited(agent) >= PATIENCE:
-                return True
-            return floor.spoken(agent) == 0 and (agent == self.leader or not leading)
-
-        return [agent for agent in floor.reasoning if speaks(agent)]
+        """Followers at once and then when told something; the leader when all who reason have reported."""
+        followers = [agent for agent in floor.reasoning if agent != self.leader]
+        turns = [
+            agent
+            for agent in followers
+            if floor.spoken(agent) == 0 or floor.unread(agent) or floor.waited(agent) >= PATIENCE
+        ]
+        reported = all(floor.spoken(agent) for agent in followers)
+        if self.leader in floor.reasoning and (reported or floor.waited(self.leader) >= PATIENCE):
+            turns.append(self.leader)
+        return turns
 
 
 class Debate:

@@ -43,9 +43,7 @@ def fronts(occupancy: IntArray, agents: IntArray, pad: int, out: IntArray) -> No
 
 
 @kernel
-def free_places(
-    occupancy: IntArray, y: int, x: int, w: int, side: int, places: IntArray
-) -> tuple[int, int]:
+def free_places(occupancy: IntArray, y: int, x: int, w: int, side: int, places: IntArray) -> tuple[int, int]:
     """Write the cells where one more agent would be in line on a face, in the order in which to fill them.
 
     A face is filled row behind row, and each row from the middle outwards: an agent that stopped at the end of a

@@ -204,23 +204,26 @@ class CubeView:
             ActionCall("push", {**at, "steps": max(go, 1)}),
         )
 
-    def idle(self) -> tuple[ActionCall, ...]:
+    def idle(self, brief: bool = False) -> tuple[ActionCall, ...]:
         """Return: leave the corridors of the blocks for the nearest quiet cell, then wait a little.
 
-        Waits end on common steps, so that those without a task are free at the same time.
+        Waits end on common steps, so that those without a task are free at the same time; `brief` ones last one step.
         """
         row, col = self.map.agents[self.me]
         cell = self._quiet_cell(row, col)
         if cell == (row, col):
-            return (ActionCall("wait", {"steps": IDLE_PERIOD - self.step % IDLE_PERIOD}),)
+            steps = 1 if brief else IDLE_PERIOD - self.step % IDLE_PERIOD
+            return (ActionCall("wait", {"steps": steps}),)
         return (ActionCall("navigate", {"target": list(cell), "timeout": 2 * self.map.size}),)
 
     def _quiet_cell(self, row: int, col: int) -> tuple[int, int]:
-        """Return the nearest cell with no block to its left or within two columns to its right, in its row."""
+        """Return the nearest free cell with no block to its left or within two columns to its right, in its row."""
         best, cell = FAR, (row, col)
         limits = [self.quiet_limit(r) for r in range(self.map.size)]
         for r, limit in enumerate(limits):
             c = min(col, limit)
+            while self.map.agent_at(r, c) not in (None, self.me):
+                c -= 1
             if c >= 0 and abs(r - row) + abs(c - col) < best:
                 best, cell = abs(r - row) + abs(c - col), (r, c)
         return cell

@@ -31,7 +31,8 @@ def topology_effect(results: Results, effects: pd.DataFrame) -> Drawn:
         return Drawn("topology_effect", question, absent=why)
     pooled = effects[effects["env"] == ALL]
     lines = list(dict.fromkeys(zip(pooled["planner"], pooled["topology"], strict=True)))
-    scopes = [ALL, *sorted(set(effects["env"]) - {ALL})][:3]
+    environments = sorted(set(effects["env"]) - {ALL})
+    scopes = [ALL, *environments[:2]]
     figure, grid = style.canvas(
         question,
         1.5 + 0.36 * len(lines),
@@ -39,7 +40,7 @@ def topology_effect(results: Results, effects: pd.DataFrame) -> Drawn:
         len(scopes),
         sharey=True,
         sharex=True,
-        width_ratios=[1.9] + [1] * (len(scopes) - 1),
+        width_ratios=[1.5] + [1] * (len(scopes) - 1),
     )
     regimes = ordered("regime", effects["regime"].unique())
     handles: dict[str, Any] = {}
@@ -52,11 +53,12 @@ def topology_effect(results: Results, effects: pd.DataFrame) -> Drawn:
                 axes, gather("difference", row), place + shift, filled, scope == ALL
             )
         axes.axvline(0, color=style.INK, lw=0.8, zorder=0)
-        axes.set_title("all environments" if scope == ALL else scope, loc="left")
+        axes.set_title(scope if scope != ALL else "all environments" if len(scopes) > 1 else "", loc="left")
         axes.grid(axis="x")
+        axes.locator_params(axis="x", nbins=7 if len(scopes) == 1 else 4)
     marks.forest_rows(grid[0][0], [f"{planner} · {topology}" for planner, topology in lines])
     outcome = OUTCOME_NAMES[primary(results)]
-    figure.supxlabel(f"{outcome}, topology minus {BASELINE} (right of the line: the topology is better)", fontsize=9)
+    grid[0][0].set_xlabel(f"{outcome}, topology minus {BASELINE}; right of 0 is better", loc="left")
     order = [name for name in regimes if name in handles]
     style.legend_below(figure, [handles[name] for name in order], [f"{name} regime" for name in order])
     caption = (
@@ -64,7 +66,7 @@ def topology_effect(results: Results, effects: pd.DataFrame) -> Drawn:
         f"interval and pairs. Intervals that cross the line: no difference seen. "
         + ("Only matched differences are effects of the topology alone. " if "matched" in regimes else "")
     )
-    return Drawn("topology_effect", question, caption, figure)
+    return Drawn("topology_effect", question, caption + marks.left_out(len(environments), len(scopes) - 1), figure)
 
 
 def team_size(results: Results, table: pd.DataFrame) -> Drawn:
@@ -78,7 +80,7 @@ def team_size(results: Results, table: pd.DataFrame) -> Drawn:
     worlds = list(dict.fromkeys(zip(table["env"], table["variant"], strict=True)))
     planners = ordered("planner", table["planner"].unique())
     panels = [(world, planner) for world in worlds for planner in planners][:_MOST_PANELS]
-    columns = min(4, len(planners)) if len(worlds) > 1 else min(4, len(panels))
+    columns = min(5 if len(worlds) > 1 else 4, len(planners))
     figure, grid = marks.panels(question, len(panels), columns, 2.3, sharey=True)
     looks = style.looks(results.names("topology"))
     handles: dict[str, Any] = {}
@@ -87,11 +89,11 @@ def team_size(results: Results, table: pd.DataFrame) -> Drawn:
         for topology in ordered("topology", part["topology"].unique()):
             handles[topology] = marks.band(axes, part[part["topology"] == topology], metric, looks[topology])
         axes.set_title(f"{planner}\n{env} {variant}".strip(), loc="left")
+        axes.set_xlabel("agents")
         marks.size_axis(axes, sorted(table["n_agents"].unique()))
         axes.set_ylim(-0.02, 1.02)
         axes.grid(axis="y")
     figure.supylabel(f"{OUTCOME_NAMES[metric]} (higher is better)", fontsize=9)
-    figure.supxlabel("agents", fontsize=9)
     style.legend_below(figure, list(handles.values()), list(handles))
     caption = (
         f"Points: {'interquartile mean' if metric == 'progress_auc' else 'mean'} over seeds; bands: 95 % intervals; "
@@ -104,18 +106,20 @@ def team_size(results: Results, table: pd.DataFrame) -> Drawn:
 def radar(results: Results, table: pd.DataFrame) -> Drawn:
     """Draw the seven axes per topology, a panel per environment and team size, for the planner in focus."""
     planner = results.focus
-    question = f"How well does the `{planner}` team work together?".replace("`", "")
+    question = f"How well do the agents work together (planner {planner})?"
     name = "collaboration_radar"
     if len(table):
         table = table[(table["regime"] == results.regime) & (table["planner"] == planner)]
     if not len(table) or table[list(AXES)].isna().all(axis=None):
         return Drawn(
-            name, "How well does the team work together?", absent="No completed episode has a value on any axis."
+            name, "How well do the agents work together?", absent="No completed episode has a value on any axis."
         )
     keys = sorted(set(zip(table["env"], table["n_agents"], strict=True)))
     panels = keys[:_MOST_PANELS]
-    columns = min(3, len(panels))
-    figure, grid = marks.panels(question, len(panels), columns, 3.1, subplot_kw={"projection": "polar"})
+    columns = min(2 if len(panels) <= 4 else 3, len(panels))
+    figure, grid = marks.panels(
+        question, len(panels), columns, 3.1 if columns < 3 else 2.3, subplot_kw={"projection": "polar"}
+    )
     looks = style.looks(results.names("topology"))
     handles: dict[str, Any] = {}
     for axes, (env, n_agents) in zip(grid, panels, strict=False):
@@ -126,7 +130,7 @@ def radar(results: Results, table: pd.DataFrame) -> Drawn:
             row = part[part["topology"] == topology].iloc[0]
             shift = (i - (len(topologies) - 1) / 2) * 0.06
             handles[topology] = marks.loop(axes, [gather(axis, row) for axis in AXES], looks[topology], shift)
-        axes.set_title(f"{env}, {n_agents} agent{'s' if n_agents > 1 else ''}", pad=16)
+        axes.set_title(f"{env}, {n_agents} agent{'s' if n_agents > 1 else ''}", pad=22)
     style.legend_below(figure, list(handles.values()), list(handles))
     caption = (
         f"Means with 95 % intervals (bars along the spokes); outside is better; planner `{planner}`, {results.regime} "
@@ -214,7 +218,7 @@ def first_failing(results: Results, table: pd.DataFrame) -> Drawn:
 
 def planner_comparison(results: Results, table: pd.DataFrame) -> Drawn:
     """Draw paired differences between planners beside their performance profiles."""
-    name, question = "planners", "Are better planners better, and where?"
+    name, question = "planners", "How much do planners differ on the same seeds?"
     metric = primary(results)
     names = results.names("planner")
     if not len(table):
@@ -222,38 +226,30 @@ def planner_comparison(results: Results, table: pd.DataFrame) -> Drawn:
         return Drawn(name, question, absent=f"{only}; comparing planners takes two.")
     figure, grid = style.canvas(question, max(3.2, 1.4 + 0.45 * len(table)), 1, 2)
     left, right = grid[0]
-    for i, row in enumerate(table.to_dict("records")):
+    for i, row in enumerate(records(table)):
         marks.forest_point(left, gather("difference", row), i, True, True)
     marks.forest_rows(left, [f"{row.planner} {style.MINUS} {row.than}" for row in table.itertuples()])
     left.axvline(0, color=style.INK, lw=0.8, zorder=0)
     left.grid(axis="x")
     left.set_xlabel(f"paired difference in {OUTCOME_NAMES[metric]}")
     left.set_title("the first planner minus the second", loc="left")
-    grid_of = np.linspace(0, 1, 41)
-    sizes = []
+    thresholds = np.linspace(0, 1, 41)
+    sizes, lines = [], []
     for i, planner in enumerate(names):
         frame = results.scored[results.scored["planner"] == planner]
-        profile = statistics.performance_profile(frame[metric].to_numpy(), grid_of, cells(frame))
+        profile = statistics.performance_profile(frame[metric].to_numpy(), thresholds, cells(frame))
         color = style.GREY if planner == "random" else style.PALETTE[i % len(style.PALETTE)]
-        right.plot(
-            grid_of,
-            profile.share,
-            color=color,
-            marker=style.MARKERS[i % len(style.MARKERS)],
-            markevery=(i, 8),
-            ms=4.5,
-            label=planner,
-        )
-        right.fill_between(grid_of, profile.low, profile.high, color=color, alpha=0.18, lw=0)
+        lines += right.plot(thresholds, profile.share, color=color, ls=style.LINES[i % len(style.LINES)])
+        right.fill_between(thresholds, profile.low, profile.high, color=color, alpha=0.18, lw=0)
         sizes.append(profile.n)
     right.set_xlabel(f"{OUTCOME_NAMES[metric]} above")
     right.set_title("share of episodes", loc="left")
     right.set_ylim(0, 1.02)
     right.grid()
-    right.legend(loc="upper right")
+    style.legend_below(figure, lines, names, "performance profile of")
     caption = (
         "Left: median paired differences on the same worlds and seeds, with 95 % intervals. Right: performance "
-        f"profiles of all regimes and topologies, with 95 % bands, {style.counts(sizes)} per line; a line above "
-        "another is better."
+        f"profiles over all cells a planner ran (not paired), with 95 % bands, {style.counts(sizes)} per line; a line "
+        "above another is better."
     )
     return Drawn(name, question, caption, figure)

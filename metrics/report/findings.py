@@ -16,7 +16,7 @@ import pandas as pd
 from emcoop.metrics import statistics
 from emcoop.metrics.report.figures import OUTCOME_NAMES
 from emcoop.metrics.report.rows import ATTEMPTS, BASELINE, FIRST_FAILING, REFERENCES, Results, ordered, records
-from emcoop.metrics.report.style import interval, listing, number, percent
+from emcoop.metrics.report.style import NOT_APPLICABLE, counts, interval, listing, p_value, percent
 from emcoop.metrics.report.tables import ALL, cells, gather, mean, primary
 
 ALPHA = 0.05
@@ -24,11 +24,14 @@ ALPHA = 0.05
 
 @dataclass(frozen=True)
 class Answer:
-    """A question, the answer in a sentence, and what it rests on."""
+    """A question, the answer in a sentence, and what it rests on: sentences, and a table of texts with its note."""
 
     question: str
     lead: str
     details: list[str] = field(default_factory=list)
+    header: list[str] = field(default_factory=list)
+    grid: list[list[str]] = field(default_factory=list)
+    note: str = ""
 
 
 def which_topology(results: Results, effects: pd.DataFrame) -> Answer:
@@ -38,11 +41,14 @@ def which_topology(results: Results, effects: pd.DataFrame) -> Answer:
     if reason:
         return Answer(question, reason)
     matched = effects[(effects["regime"] == "matched") & (effects["env"] == ALL)]
+    pairs = list(zip(matched["planner"], matched["topology"], strict=True))
+    disputes = {pair: text for pair in pairs if (text := _disagreement(*pair, effects))}
     details = [_effect_sentence(row, len(matched)) for row in records(matched)]
-    leads = [_topology_lead(str(planner), rows) for planner, rows in matched.groupby("planner", sort=False)]
-    details += [_disagreement(planner, topology, effects) for planner, topology in
-                zip(matched["planner"], matched["topology"], strict=True)]  # fmt: skip
-    return Answer(question, " ".join(leads), [detail for detail in details if detail])
+    leads = [
+        _topology_lead(str(planner), rows, {topology for name, topology in disputes if name == planner})
+        for planner, rows in matched.groupby("planner", sort=False)
+    ]
+    return Answer(question, " ".join(leads), [*details, *disputes.values()])
 
 
 def which_team_size(results: Results, table: pd.DataFrame) -> Answer:
@@ -53,28 +59,29 @@ def which_team_size(results: Results, table: pd.DataFrame) -> Answer:
         return Answer(question, "No completed episode has an outcome, so nothing can be said about team size.")
     planners = [name for name in results.communicating if name not in REFERENCES] or results.names("planner")
     rows = table[(table["regime"] == results.regime) & (table["topology"] == ALL) & table["planner"].isin(planners)]
-    leads, details = [], []
+    leads, grid = {}, []
+    sizes = sorted(rows["n_agents"].unique())
     for (planner, env, variant), part in rows.groupby(["planner", "env", "variant"], sort=False):
-        where = f"`{planner}` in {env} {variant}".rstrip()
-        if len(part) == 1:
-            leads.append(f"For {where} only teams of {part['n_agents'].iloc[0]} were run.")
-        else:
-            leads.append(_size_lead(results, where, (env, variant, planner), part, metric))
-        sizes = [f"n = {row['n_agents']}: {interval(gather(metric, row))} (score {interval(gather('score', row))}, "
-                 f"{row[metric + '_n']} episodes)" for row in records(part)]  # fmt: skip
-        details.append(f"{where}, {OUTCOME_NAMES[metric]}: {'; '.join(sizes)}.")
-    shown = f"{results.regime} regime, topologies pooled"
-    return Answer(question, " ".join(leads[:4]), [*leads[4:], *(f"{text[:-1]} ({shown})." for text in details)])
+        world = f"{env} {variant}".strip()
+        leads[planner, world] = _size_lead(results, f"`{planner}` in {world}", (env, variant, planner), part, metric)
+        by_size = {row["n_agents"]: row for row in records(part)}
+        for outcome in dict.fromkeys((metric, "score")):
+            texts = [interval(gather(outcome, by_size[n])) if n in by_size else NOT_APPLICABLE for n in sizes]
+            grid.append([str(planner), world, OUTCOME_NAMES[outcome], *texts])
+    first = [text for (planner, _), text in leads.items() if planner == results.focus] or list(leads.values())
+    rest = [text for text in leads.values() if text not in first]
+    header = ["planner", "environment", "outcome", *(f"{n} agent{'s' if n > 1 else ''}" for n in sizes)]
+    note = f"{results.regime.capitalize()} regime, topologies pooled; {counts(rows[f'{metric}_n'])} per entry."
+    return Answer(question, " ".join(first), rest, header, grid, note)
 
 
 def what_failed(results: Results, failures: pd.DataFrame, status: pd.DataFrame, missing: pd.DataFrame) -> Answer:
     """Answer from the first-failing shares, the attempts and the statuses of episodes."""
     question = "What failed?"
     lead, details = _first_failing(results)
-    rows = (
-        failures[(failures["regime"] == results.regime) & (failures["topology"] == ALL)] if len(failures) else failures
-    )
-    for row in records(rows):
+    if len(failures):
+        failures = failures[(failures["regime"] == results.regime) & (failures["topology"] == ALL)]
+    for row in records(failures):
         if row["planner"] not in REFERENCES and (row["failed_attempts_n"] or row["joint_satisfaction_n"]):
             details.append(_attempts_sentence(row))
     return Answer(question, lead, [*details, _status_sentence(results, status, missing)])
@@ -100,21 +107,27 @@ def _no_topology_claim(results: Results, effects: pd.DataFrame) -> str:
     return ""
 
 
-def _topology_lead(planner: str, rows: pd.DataFrame) -> str:
-    verdicts: dict[str, list[str]] = {"better": [], "worse": [], "hint": [], "same": [], "unknown": []}
+def _topology_lead(planner: str, rows: pd.DataFrame, disputed: set[str]) -> str:
+    verdicts: dict[str, list[str]] = {"better": [], "worse": [], "hint": [], "same": [], "unknown": [], "disputed": []}
     for row in records(rows):
-        verdicts[_verdict(row)].append(str(row["topology"]))
-    parts = []
-    for kind in ("better", "worse"):
-        if verdicts[kind]:
-            parts.append(f"does {kind} than `{BASELINE}` under {listing(verdicts[kind])}")
+        verdicts["disputed" if row["topology"] in disputed else _verdict(row)].append(str(row["topology"]))
+    does = [
+        f"does {kind} than `{BASELINE}` under {listing(verdicts[kind])}"
+        for kind in ("better", "worse")
+        if verdicts[kind]
+    ]
     if verdicts["hint"]:
-        parts.append(f"shows a hint of a difference under {listing(verdicts['hint'])}")
+        does.append(f"shows a hint of a difference under {listing(verdicts['hint'])}")
+    rest = []
     if verdicts["same"]:
-        parts.append(f"no difference is seen under {listing(verdicts['same'])}")
+        rest.append(f"no difference is seen under {listing(verdicts['same'])}")
+    if verdicts["disputed"]:
+        rest.append(f"environments disagree about {listing(verdicts['disputed'])}")
     if verdicts["unknown"]:
-        parts.append(f"too few pairs for {listing(verdicts['unknown'])}")
-    return f"In the matched regime, `{planner}`: {'; '.join(parts)}."
+        rest.append(f"there are too few pairs to say anything about {listing(verdicts['unknown'])}")
+    if does:
+        return f"In the matched regime `{planner}` {'; '.join(does + rest)}."
+    return f"In the matched regime, with `{planner}`, {'; '.join(rest)}."
 
 
 def _verdict(row: dict[str, Any]) -> str:
@@ -141,9 +154,9 @@ def _effect_sentence(row: dict[str, Any], family: int) -> str:
         "worse": "",
         "same": "; no difference seen",
         "unknown": "; one pair says nothing",
-        "hint": f"; a hint only, since it does not survive the correction for {family} comparisons",
+        "hint": f"; a hint only, p is above {ALPHA} after correction for {family} comparisons",
     }[_verdict(row)]
-    p = f", Holm-adjusted p = {number(row['p_holm'])}" if effect.n > 1 else ""
+    p = f", Holm-adjusted p {p_value(row['p_holm'])}" if effect.n > 1 else ""
     return f"{head}: {numbers}{p}{tail}."
 
 
@@ -162,6 +175,8 @@ def _disagreement(planner: str, topology: str, effects: pd.DataFrame) -> str:
 
 
 def _size_lead(results: Results, where: str, key: tuple[Any, ...], part: pd.DataFrame, metric: str) -> str:
+    if len(part) == 1:
+        return f"For {where} only teams of {part['n_agents'].iloc[0]} were run."
     order = part.sort_values(metric, ascending=False, kind="stable").dropna(subset=[metric])
     if len(order) < 2:
         return f"For {where} only one team size has a completed episode."

@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 
 from emcoop.metrics.report.findings import Answer
 from emcoop.metrics.report.rows import AXES, FIRST_FAILING, records
-from emcoop.metrics.report.style import NOT_APPLICABLE, Drawn, interval, number, percent
+from emcoop.metrics.report.style import NOT_APPLICABLE, Drawn, interval, p_value, percent
 from emcoop.metrics.report.tables import gather
 
 MOST_ROWS = 600
@@ -27,10 +27,11 @@ Column = tuple[str, Callable[[dict[str, Any]], str]]
 
 @dataclass(frozen=True)
 class Shown:
-    """A table as shown: texts only. Columns before `names` are text, the others numbers."""
+    """A table as shown: texts only. Columns before `names` are text, the others numbers; `note` holds for all rows."""
 
     name: str
     summary: str
+    note: str
     header: list[str]
     rows: list[list[str]]
     names: int
@@ -107,7 +108,7 @@ def team_size_table(frame: pd.DataFrame) -> Shown:
         ("score", _interval("score")),
         ("n", _count("score")),
     ]
-    names = [("environment", "env"), ("variant", "variant"), *_WHO, ("agents", "n_agents")]
+    names = [("environment", "env"), *_WHO, ("agents", "n_agents")]
     return _shown("team_size", "Outcome by team size", frame, names, columns)
 
 
@@ -174,7 +175,7 @@ def _percent(column: str) -> Callable[[dict[str, Any]], str]:
 
 
 def _p(row: dict[str, Any]) -> str:
-    return number(row["p_holm"]) if math.isfinite(row["p_holm"]) else NOT_APPLICABLE
+    return p_value(row["p_holm"]).removeprefix("= ") if math.isfinite(row["p_holm"]) else NOT_APPLICABLE
 
 
 def _seen(row: dict[str, Any]) -> str:
@@ -186,7 +187,6 @@ def _seen(row: dict[str, Any]) -> str:
 
 _CELL = [
     ("environment", "env"),
-    ("variant", "variant"),
     ("regime", "regime"),
     ("planner", "planner"),
     ("agents", "n_agents"),
@@ -197,7 +197,6 @@ _EFFECT: list[Column] = [
     ("median difference", _interval("difference", signed=True)),
     ("pairs", _count("difference")),
     ("missing", lambda row: str(row["missing"] + row["dropped"])),
-    ("mean difference", _interval("mean_difference", signed=True)),
     ("p (Holm)", _p),
     ("interval says", _seen),
 ]
@@ -211,12 +210,16 @@ def _shown(
     columns: Sequence[Column],
     folded: bool = True,
 ) -> Shown:
-    if len(frame):
-        # A column of empty texts (no variants anywhere) would only take room.
-        names = [(label, column) for label, column in names if (frame[column].astype(str) != "").any()]
+    if {"env", "variant"} <= set(frame.columns):
+        frame = frame.assign(env=(frame["env"] + " " + frame["variant"]).str.strip())
+    # A name that is the same in all rows is said once, under the table; an empty one not at all.
+    values = {column: list(dict.fromkeys(frame[column].astype(str))) for _, column in names} if len(frame) > 1 else {}
+    constant = {column: found[0] for column, found in values.items() if len(found) == 1}
+    note = [f"{label} {constant[column]}" for label, column in names if constant.get(column)]
+    names = [(label, column) for label, column in names if column not in constant]
     rows = [
         [str(row[column]) for _, column in names] + [text(row) for _, text in columns]
         for row in records(frame.head(MOST_ROWS))
     ]
     header = [label for label, _ in names] + [label for label, _ in columns]
-    return Shown(name, summary, header, rows, len(names), len(frame), folded)
+    return Shown(name, summary, "; ".join(note), header, rows, len(names), len(frame), folded)

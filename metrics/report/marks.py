@@ -41,10 +41,8 @@ def forest_point(axes: Axes, estimate: Estimate, y: float, filled: bool, text: b
     point = axes.errorbar([estimate.value], [y], xerr=style.whiskers([estimate]), color=color, capsize=2.5, lw=1.4,
                           marker="o" if filled else "D", ms=5, mfc=color if filled else "white", ls="none")  # fmt: skip
     if text:
-        label = f"{style.interval(estimate, signed=True)}  n = {estimate.n}"
-        axes.annotate(
-            label, (1, y), xycoords=("axes fraction", "data"), ha="right", va="center", fontsize=7, color=color
-        )
+        label = f" {style.interval(estimate, signed=True)}  n = {estimate.n}"
+        axes.annotate(label, (1, y), xycoords=("axes fraction", "data"), va="center", fontsize=7.5, color=color)
     return point
 
 
@@ -71,15 +69,18 @@ def size_axis(axes: Axes, sizes: Sequence[int]) -> None:
     axes.minorticks_off()
 
 
-def spokes(axes: Axes, part: pd.DataFrame) -> None:
-    """Label the axes of a radar, marking those that do not apply."""
+def spokes(axes: Any, part: pd.DataFrame) -> None:
+    """Label the axes of a radar (polar axes), marking those that do not apply."""
     angles = np.linspace(0, 2 * np.pi, len(AXES), endpoint=False)
-    labels = [f"{label} (n/a)" if part[axis].isna().all() else label for axis, label in AXES.items()]
-    axes.set_theta_offset(np.pi / 2)  # type: ignore[attr-defined]
-    axes.set_theta_direction(-1)  # type: ignore[attr-defined]
-    axes.set_xticks(angles, [label.replace(" ", "\n") for label in labels], fontsize=7.5)
+    labels = [f"{label} ({style.NOT_APPLICABLE})" if part[axis].isna().all() else label for axis, label in AXES.items()]
+    axes.set_theta_offset(np.pi / 2)
+    axes.set_theta_direction(-1)
+    axes.set_xticks(angles, [])
+    for angle, label in zip(angles, labels, strict=True):
+        side = "center" if abs(np.sin(angle)) < 0.1 else "left" if np.sin(angle) > 0 else "right"
+        axes.text(angle, 1.1, label.replace(" ", "\n"), ha=side, va="center", fontsize=7.5, linespacing=0.95)
     axes.set_yticks(GRID, ["", "0.5", "", "1"], fontsize=6.5, color=style.GREY)
-    axes.set_ylim(0, 1.05)
+    axes.set_ylim(0, 1)
     axes.spines["polar"].set_color(style.LIGHT)
 
 
@@ -88,7 +89,7 @@ def loop(axes: Axes, estimates: Sequence[Estimate], look: style.Look, shift: flo
     angles = np.linspace(0, 2 * np.pi, len(estimates), endpoint=False)
     values = np.minimum([e.value for e in estimates], 1.0)
     (line,) = axes.plot(np.append(angles, angles[0]), np.append(values, values[0]), color=look.color, lw=1.4,
-                        marker=look.marker, ms=3.8)  # fmt: skip
+                        marker=look.marker, ms=3.8, clip_on=False)  # fmt: skip
     for angle, e in zip(angles, estimates, strict=True):
         if math.isfinite(e.low):
             axes.plot([angle + shift] * 2, np.minimum([e.low, e.high], 1.0), color=look.color, lw=1.8, alpha=0.55)

@@ -145,7 +145,7 @@ def _draw(trace: Trace, row: dict[str, Any]) -> Drawn:
 def _progress(axes: Axes, steps: list[Step], end: End | None) -> None:
     axes.plot([step.t for step in steps], [step.progress for step in steps], color=style.PALETTE[0], lw=1.6,
               drawstyle="steps-post")  # fmt: skip
-    axes.set_ylim(-0.03, 1.12)
+    axes.set_ylim(-0.03, 1.05)
     axes.set_ylabel("progress")
     axes.grid(axis="y")
     last = steps[-1]
@@ -156,9 +156,7 @@ def _progress(axes: Axes, steps: list[Step], end: End | None) -> None:
     else:
         why = "world ended it" if end.terminated else "horizon reached" if end.status == "completed" else end.status
         text = f"end at step {end.steps}: {why}, score {end.score:.2f}"
-    above = last.progress < 0.6
-    axes.annotate(text, (last.t, last.progress), (-6, 6 if above else -6), textcoords="offset points", ha="right",
-                  va="bottom" if above else "top", fontsize=8)  # fmt: skip
+    axes.set_title(text, loc="right", fontweight="normal", fontsize=8.5)
 
 
 def _constraint_bands(axes: Axes, values: FloatArray, figure: Any) -> None:
@@ -170,7 +168,7 @@ def _constraint_bands(axes: Axes, values: FloatArray, figure: Any) -> None:
     axes.tick_params(axis="y", length=0)
     for place in range(1, len(BANDS)):
         axes.axhline(place - 0.5, color="white", lw=1.5)
-    bar = figure.colorbar(image, ax=axes, fraction=0.025, pad=0.01, ticks=[0, 0.5, 1])
+    bar = figure.colorbar(image, cax=axes.inset_axes((1.012, 0.0, 0.014, 1.0)), ticks=[0, 0.5, 1])
     bar.set_label("share met", fontsize=8)
     bar.outline.set_visible(False)
 

@@ -20,7 +20,6 @@ from emcoop.metrics.resampling import FloatArray
 from emcoop.metrics.statistics import Estimate
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # Okabe and Ito's palette, told apart with every common form of colour blindness; grey is kept for the baseline.
@@ -29,6 +28,7 @@ GREY = "#6B6B6B"
 LIGHT = "#D9D9D9"
 INK = "#1A1A1A"
 MARKERS = ("s", "^", "D", "v", "P", "X", "*")
+LINES = ("-", "--", "-.", ":")
 HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\")
 CONSTRAINTS = {
     "dependency": PALETTE[4],
@@ -142,11 +142,6 @@ def whiskers(estimates: Sequence[Estimate]) -> FloatArray:
     return np.clip(np.array(arms, dtype=np.float64).reshape(-1, 2).T, 0.0, None)
 
 
-def label_bars(axes: Axes, x: float, top: float, text: str) -> None:
-    """Write a small text above a bar."""
-    axes.annotate(text, (x, top), (0, 2), textcoords="offset points", ha="center", va="bottom", fontsize=7, color=GREY)
-
-
 def save(drawn: Drawn, folder: Path) -> str:
     """Write a figure as PNG and PDF and return it as SVG text; same figure, same bytes."""
     figure = drawn.figure
@@ -186,6 +181,11 @@ def percent(estimate: Estimate) -> str:
     if not math.isfinite(estimate.low):
         return f"{100 * estimate.value:.0f} % [no interval]"
     return f"{100 * estimate.value:.0f} % [{100 * estimate.low:.0f}, {100 * estimate.high:.0f}]"
+
+
+def p_value(p: float) -> str:
+    """Write a p-value: `= 0.012`, `< 0.001`."""
+    return "< 0.001" if p < 0.001 else f"= {number(p)}"
 
 
 def counts(values: Iterable[float]) -> str:

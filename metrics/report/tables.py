@@ -24,6 +24,7 @@ from emcoop.metrics.report.rows import (
     WORLD,
     Results,
     ordered,
+    records,
 )
 from emcoop.metrics.statistics import Estimate
 
@@ -139,21 +140,20 @@ def failures(results: Results) -> pd.DataFrame:
 def planners(results: Results) -> pd.DataFrame:
     """Tabulate paired differences between planners on the same worlds, seeds, topologies and regimes.
 
-    Neighbours on the ladder random, greedy, team, oracle are compared, every other planner with the best reference
-    below it. Where two planners never ran the same topology and regime, each one's mean over those it ran is paired
-    (`paired_on` says so).
+    Neighbours on the ladder random, greedy, team, oracle are compared, every other planner with the lowest planner on
+    it that is no reference. Only cells both ran are paired; where there are none, each planner's mean over the
+    topologies and regimes it ran (`paired_on` says so).
     """
     metric = primary(results)
     out = []
     for better, worse in _rungs(results.names("planner")):
-        ours, theirs = (results.scored[results.scored["planner"] == name] for name in (better, worse))
-        keys = ["topology", "regime"]
-        shared = _keyed(ours, metric, keys).keys() & _keyed(theirs, metric, keys).keys()
-        if not shared:
-            keys = []
-        first, second = _keyed(ours, metric, keys), _keyed(theirs, metric, keys)
+        frames = [results.scored[results.scored["planner"] == name] for name in (better, worse)]
         row: dict[str, Any] = {"planner": better, "than": worse, "metric": metric}
-        row["paired_on"] = "world, seed, topology, regime" if keys else "world, seed"
+        row["paired_on"] = "world, seed, topology, regime"
+        first, second = _shared_cells(*(_keyed(frame, metric, ["topology", "regime"]) for frame in frames))
+        if not first:
+            row["paired_on"] = "world, seed"
+            first, second = _shared_cells(*(_keyed(frame, metric) for frame in frames))
         out.append(row | _effect(first, second) | spread("wins", _wins(first, second)))
     return _with_holm(out, [])
 
@@ -181,7 +181,7 @@ def missing(results: Results) -> pd.DataFrame:
     seeds = {key: sorted(rows["seed"].unique()) for key, rows in _each(results.rows, "env", "variant")}
     done = {(*cell, seed) for cell, seed in zip(cells(results.scored), results.scored["seed"], strict=True)}
     failed = results.rows[results.rows["status"] != "completed"].sort_values("attempt", kind="stable")
-    last = dict(zip(zip(cells(failed), failed["seed"], strict=True), failed.to_dict("records"), strict=True))
+    last = dict(zip(zip(cells(failed), failed["seed"], strict=True), records(failed), strict=True))
     out = []
     for cell in dict.fromkeys(cells(results.rows)):
         for seed in seeds[cell[:2]]:
@@ -232,6 +232,13 @@ def _means(frame: pd.DataFrame, by: Sequence[str], metrics: Sequence[str]) -> pd
 def _keyed(frame: pd.DataFrame, metric: str, extra: Sequence[str] = ()) -> dict[Any, float]:
     """Map (world, extra columns, seed) to the metric, averaged over what is not in the key."""
     return dict(frame.groupby([*WORLD, *extra, "seed"])[metric].mean())
+
+
+def _shared_cells(first: dict[Any, float], second: dict[Any, float]) -> tuple[dict[Any, float], dict[Any, float]]:
+    """Keep the keys whose cell (all but the seed) occurs on both sides."""
+    shared = {key[:-1] for key in first} & {key[:-1] for key in second}
+    one, two = ({key: value for key, value in side.items() if key[:-1] in shared} for side in (first, second))
+    return one, two
 
 
 def _effect(first: dict[Any, float], second: dict[Any, float]) -> dict[str, float]:

@@ -218,6 +218,7 @@ def test_a_stopped_real_sweep_resumes_to_the_same_table(how: signal.Signals, cod
     args = [sys.executable, str(script), "smoke", "--jobs", "1", "--out", str(tmp_path / "run")]
     first = subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
     assert first.stdout is not None
+    assert first.stdout.readline().startswith("starting: 6 episodes in 3 cells")
     assert first.stdout.readline().startswith("1/6 episodes")
     if how == signal.SIGKILL:
         first.kill()

@@ -14,38 +14,111 @@ from cube_boards import (
     flip_event,
     footprint_cells,
     multiset,
+    queue_end,
 )
-from cube_reference import NAME, RIGHT, STEP, Block, Board, Cell, Event, Outcome, cells_of, shift, step
+from cube_reference import (
+    DOWN,
+    KINDS,
+    LEFT,
+    NAME,
+    OPPOSITE,
+    RIGHT,
+    STAY,
+    STEP,
+    UP,
+    Block,
+    Board,
+    Cell,
+    Event,
+    Outcome,
+    cells_of,
+    shift,
+    step,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 Position = tuple[Board, list[int]]
 DIRECTION = {name: action for action, name in NAME.items()}
 
-bounded = settings(max_examples=150, deadline=None, derandomize=True)
+DIRECTIONS = st.sampled_from((RIGHT, UP, DOWN, LEFT))
+
+bounded = settings(max_examples=200, deadline=None, derandomize=True)
 
 
 @st.composite
 def positions(draw: st.DrawFn) -> Position:
-    """Draw a legal board with one to a dozen agents, one to eight blocks, and a joint action."""
-    size = draw(st.integers(4, 8))
-    axis = st.integers(0, size - 1)
-    taken: set[Cell] = set()
+    """Draw a legal board with a joint action: blocks that often touch, queues that push them, and walkers."""
+    size = draw(st.integers(5, 8))
+    main = draw(DIRECTIONS)
+    heading = st.one_of(st.just(main), DIRECTIONS)
+    blocks = draw_blocks(draw, size, heading)
+    taken = set(footprint_cells(blocks))
+    team: dict[Cell, int] = {}
+    for target in draw(st.lists(st.sampled_from(sorted(blocks.values())), max_size=4)):
+        for push in draw(st.lists(heading, min_size=1, max_size=2)):
+            cell = draw(st.sampled_from(sorted(cells_of(target))))
+            for _ in range(draw(st.integers(1, 6))):
+                cell = queue_end(cell, OPPOSITE[push], taken | team.keys())
+                if on_grid(size, cell):
+                    team[cell] = push
+    free = [(r, c) for r in range(size) for c in range(size) if (r, c) not in taken and (r, c) not in team]
+    for aim in draw(st.lists(st.sampled_from(free), max_size=3)):
+        for walk in draw(st.lists(DIRECTIONS, min_size=1, max_size=3, unique=True)):
+            cell = shift(aim, OPPOSITE[walk])
+            if cell in free:
+                team.setdefault(cell, walk)
+    team = team or {free[0]: main}
+    for idle in draw(st.lists(st.sampled_from(sorted(team)), max_size=2)):
+        team[idle] = STAY
+    order = draw(st.permutations(list(team)))
+    return Board(size, tuple(order), blocks), [team[cell] for cell in order]
+
+
+def draw_blocks(draw: st.DrawFn, size: int, heading: st.SearchStrategy[int]) -> dict[int, Block]:
+    """Draw one to six blocks outside the goal column, each somewhere or in contact with the one before."""
+    last: Block = (1, 1, 1)
     blocks: dict[int, Block] = {}
-    for at in draw(st.lists(st.tuples(axis, axis, st.sampled_from((1, 1, 2, 3))), min_size=1, max_size=8)):
-        row, col, weight = at
-        fits = row + weight <= size and col + weight < size
-        if fits and not cells_of(at) & taken:
-            blocks[len(blocks)] = at
-            taken |= cells_of(at)
-    if not blocks:
-        blocks[0], taken = (1, 1, 1), {(1, 1)}
-    # Most actions agree, because forces have to add up before anything interesting happens.
-    common = draw(st.sampled_from((*STEP, RIGHT)))
-    action = st.one_of(st.just(common), st.integers(0, 4))
-    free = [(r, c) for r in range(size) for c in range(size) if (r, c) not in taken]
-    cells = draw(st.lists(st.sampled_from(free), min_size=1, max_size=12, unique=True))
-    return Board(size, tuple(cells), blocks), [draw(action) for _ in cells]
+    for _ in range(draw(st.integers(1, 6))):
+        weight = draw(st.sampled_from((1, 1, 2, 3)))
+        row, col = draw(st.integers(0, size - weight)), draw(st.integers(0, size - weight - 1))
+        if blocks and draw(st.integers(0, 3)):
+            row, col = beside(last, weight, draw(heading), draw(st.integers(1 - weight, last[2] - 1)))
+        at = (row, col, weight)
+        cells = cells_of(at)
+        inside = all(on_grid(size, cell) and cell[1] < size - 1 for cell in cells)
+        if inside and not cells & set(footprint_cells(blocks)):
+            blocks[len(blocks)] = last = at
+    return blocks
+
+
+def beside(block: Block, weight: int, side: int, slide: int) -> Cell:
+    """Return where a block of some weight touches another one on a side, slid along it."""
+    row, col, height = block
+    return {
+        UP: (row - weight, col + slide),
+        DOWN: (row + height, col + slide),
+        LEFT: (row + slide, col - weight),
+        RIGHT: (row + slide, col + height),
+    }[side]
+
+
+def on_grid(size: int, cell: Cell) -> bool:
+    return 0 <= cell[0] < size and 0 <= cell[1] < size
+
+
+def test_the_positions_drawn_are_not_idle() -> None:
+    seen: Counter[str] = Counter()
+
+    @settings(bounded, max_examples=400)
+    @given(positions())
+    def count(position: Position) -> None:
+        events = step(*position).events
+        seen.update({event["kind"] for event in events})
+        seen.update({"chain" for event in events if len(event.get("blocks", [])) > 1})
+
+    count()
+    assert {kind for kind in (*KINDS, "chain") if seen[kind] < 2} == set(), seen
 
 
 def everywhere(outcome: Outcome) -> dict[int, Block]:

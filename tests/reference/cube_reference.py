@@ -18,6 +18,15 @@ Event = dict[str, Any]
 STAY, UP, DOWN, LEFT, RIGHT = range(5)
 STEP: dict[int, Cell] = {UP: (-1, 0), DOWN: (1, 0), LEFT: (0, -1), RIGHT: (0, 1)}
 OPPOSITE = {UP: DOWN, DOWN: UP, LEFT: RIGHT, RIGHT: LEFT}
+KINDS = (
+    "push",
+    "delivery",
+    "blocked_destination",
+    "insufficient_force",
+    "contested_push",
+    "cell_race",
+    "collision",
+)
 NAME = {UP: "up", DOWN: "down", LEFT: "left", RIGHT: "right"}
 
 
@@ -290,7 +299,7 @@ def successes(board: Board, moving: Iterable[Push], delivered: dict[int, Block])
         agents = sorted(group.agents)
         pushed: Event = {"blocks": sorted(group.blocks), "direction": NAME[group.direction]}
         numbers = {"have": group.have, "need": group.need}
-        events.append({"kind": "push", "agents": agents} | pushed | numbers)
+        events.append({"kind": "push", "agents": agents, **pushed, **numbers})
         for block in sorted(group.blocks & delivered.keys()):
             weight = board.blocks[block][2]
             events.append({"kind": "delivery", "agents": agents, "block": block, "weight": weight})
