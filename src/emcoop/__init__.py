@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from emcoop.catalogue import list_environments, list_metrics, list_planners, list_topologies
     from emcoop.cognitive_layer.episode import run_episode
     from emcoop.metrics import score_trace
-    from emcoop.replay import replay
+    from emcoop.replaying import replay
     from emcoop.trace import read_trace, trace_digest
 
 __all__ = [
@@ -42,7 +42,7 @@ _LAZY = {
     "list_planners": "emcoop.catalogue",
     "list_topologies": "emcoop.catalogue",
     "read_trace": "emcoop.trace",
-    "replay": "emcoop.replay",
+    "replay": "emcoop.replaying",
     "run_episode": "emcoop.cognitive_layer.episode",
     "score_trace": "emcoop.metrics",
     "trace_digest": "emcoop.trace",

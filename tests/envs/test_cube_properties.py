@@ -43,7 +43,7 @@ DIRECTION = {name: action for action, name in NAME.items()}
 
 DIRECTIONS = st.sampled_from((RIGHT, UP, DOWN, LEFT))
 
-bounded = settings(max_examples=200, deadline=None, derandomize=True)
+bounded = settings(max_examples=300, deadline=None, derandomize=True)
 
 
 @st.composite
@@ -118,7 +118,7 @@ def test_the_positions_drawn_are_not_idle() -> None:
         seen.update({"chain" for event in events if len(event.get("blocks", [])) > 1})
 
     count()
-    assert {kind for kind in (*KINDS, "chain") if seen[kind] < 2} == set(), seen
+    assert {kind for kind in (*KINDS, "chain") if not seen[kind]} == set(), seen
 
 
 def everywhere(outcome: Outcome) -> dict[int, Block]:

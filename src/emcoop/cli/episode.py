@@ -104,8 +104,8 @@ def _print_table(call: dict[str, Any], result: EpisodeResult, trace: Path | None
     from rich.table import Table
 
     team = "+".join(call["planner"])
-    title = f"{call['env']}, {call['n_agents']} agents, {team}, {call['topology']}, seed {call['seed']}"
-    table = Table(title=title, title_justify="left")
+    print(f"{call['env']}, {call['n_agents']} agents, {team}, {call['topology']}, seed {call['seed']}")
+    table = Table()
     table.add_column("metric", no_wrap=True)
     table.add_column("value", justify="right")
     for name in ("status", "score", "steps"):
@@ -132,4 +132,4 @@ def _text(value: object) -> str:
         return str(value)
     if math.isnan(value):
         return "n/a"
-    return f"{value:.0f}" if value == int(value) and abs(value) >= 1 else f"{value:.4f}"
+    return f"{value:.0f}" if value == int(value) else f"{value:.4f}"

@@ -48,6 +48,7 @@ def write_gif(trace: Path, output: Path) -> int:
 
     images = [Image.fromarray(frame).quantize(64) for frame in frames(trace, "rgb_array")]
     times = [FRAME_MS] * (len(images) - 1) + [LAST_FRAME_MS]
+    output.parent.mkdir(parents=True, exist_ok=True)
     images[0].save(output, save_all=True, append_images=images[1:], duration=times, loop=0)
     return len(images)
 
