@@ -75,6 +75,8 @@ class Session:
         options: Given to the environment's `reset`.
         trace: Where to write the trace; None = only in memory.
         played: Seats whose primitives come from outside.
+        world: An embodiment of `env_id` to use instead of making one; `env_kwargs` and the like are then only recorded.
+        record: Whether to record events at all; without them there is no `finish`.
     """
 
     def __init__(
@@ -96,10 +98,12 @@ class Session:
         options: Mapping[str, Any] | None = None,
         trace: str | Path | None = None,
         played: Sequence[int] = (),
+        world: Embodiment | None = None,
+        record: bool = True,
     ) -> None:
         arguments = {"n_agents": n_agents, "max_steps": max_steps, **(env_kwargs or {})}
         given = {name: value for name, value in arguments.items() if value is not None}
-        self.world: Embodiment = make_embodiment(env_id, **given)
+        self.world: Embodiment = make_embodiment(env_id, **given) if world is None else world
         n = self.world.n_agents
         self._planners, specs, privileged = make_team(planner, n)
         self._topology, topology_spec = make_topology(topology, n)
@@ -125,9 +129,9 @@ class Session:
             privileged=privileged,
         )
         self._privileged = privileged
-        first = self.world.reset(self._seed, self._options)
+        self.first = self.world.reset(self._seed, self._options)
         self.writer = TraceWriter(trace)
-        self.recorder = Recorder(self.writer)
+        self.recorder = Recorder(self.writer if record else None)
         self.recorder.emit(
             schema.Run(
                 schema=schema.SCHEMA,
@@ -139,7 +143,7 @@ class Session:
         )
         self.recorder.emit(episode)
         self._loop = self._seat_everybody()
-        self._loop.record_start(first)
+        self._loop.record_start(self.first)
 
     def _seat_everybody(self) -> Loop:
         seats = [Seat(i, None if i in self._played else planner) for i, planner in enumerate(self._planners)]
@@ -265,9 +269,9 @@ def run_async(coroutine: Coroutine[Any, Any, None]) -> None:
 
 
 def check_seed(seed: object) -> int:
-    """Return `seed` if it is a whole number from 0 to 2**62, else raise `ConfigError`."""
-    if isinstance(seed, bool) or not hasattr(seed, "__index__") or not 0 <= int(seed.__index__()) <= 2**62:
-        raise ConfigError(f"seed={seed!r} does not fit: give a whole number from 0 to 2**62")
+    """Return `seed` if it is a whole number from 0 to 2**63 - 1, else raise `ConfigError`."""
+    if isinstance(seed, bool) or not hasattr(seed, "__index__") or not 0 <= int(seed.__index__()) < 2**63:
+        raise ConfigError(f"seed={seed!r} does not fit: give a whole number from 0 to 2**63 - 1")
     return int(seed.__index__())
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from emcoop.envs.parallel_env import Seeds
 from emcoop.errors import ActionError, ConfigError
+from emcoop.rng import SeedSequence
 
 MAX_ENVS = 2**20
 
@@ -42,9 +42,9 @@ def spread_seeds(seed: int | Sequence[int] | None, n_envs: int) -> list[int | No
     return list(seed)
 
 
-def make_seeds(n_envs: int) -> list[Seeds]:
+def make_seeds(n_envs: int) -> list[SeedSequence]:
     """Return the seed sequence of every environment; they are those of the single environments."""
-    return [Seeds() for _ in range(n_envs)]
+    return [SeedSequence() for _ in range(n_envs)]
 
 
 def read_actions(actions: Any, shape: tuple[int, int], n_actions: int, out: NDArray[np.uint8]) -> None:

@@ -195,6 +195,7 @@ class StepOutcome(msgspec.Struct):
         moved: Agents whose position changed.
         positions: Their new `[row, col]`.
         objects: Changed objects, id -> values.
+        observations, rewards, infos: What the ParallelEnv returned, by agent name.
     """
 
     reward: float
@@ -206,6 +207,9 @@ class StepOutcome(msgspec.Struct):
     moved: list[int]
     positions: list[list[int]]
     objects: dict[str, list[int]]
+    observations: dict[str, Any]
+    rewards: dict[str, float]
+    infos: dict[str, dict[str, Any]]
 
 
 class MeetingPoints:

@@ -9,6 +9,8 @@ from emcoop.envs.kernels import kernel
 
 UNREACHABLE = 2**30
 FREE, STANDING, SOLID = 0, 1, 2
+MOST_CELLS = 2**26
+"""Cells of fields kept at most, 256 MiB; the oldest fields go first."""
 
 DROW = (-1, 1, 0, 0)
 DCOL = (0, 0, -1, 1)
@@ -83,6 +85,7 @@ class FieldCache:
     def __init__(self, shape: tuple[int, int]) -> None:
         self._shape = shape
         self.max_age = max(shape) // 32 if max(shape) > 64 else 0
+        self._most = max(8, MOST_CELLS // (shape[0] * shape[1]))
         self._fields: dict[object, tuple[object, int, NDArray[np.int32]]] = {}
 
     def get(
@@ -106,11 +109,10 @@ class FieldCache:
         known = self._fields.get(key)
         if known is not None and (known[0] == version or (not fresh and step - known[1] < self.max_age)):
             return known[2]
-        field = known[2] if known is not None else np.empty(self._shape, np.int32)
+        field = np.empty(self._shape, np.int32) if known is None else known[2]
         distance_field(obstacles, targets, field)
+        self._fields.pop(key, None)
         self._fields[key] = (version, step, field)
+        if len(self._fields) > self._most:
+            del self._fields[next(iter(self._fields))]
         return field
-
-    def clear(self) -> None:
-        """Forget all fields."""
-        self._fields.clear()

@@ -6,7 +6,6 @@ cheaply as Python allows.
 
 from __future__ import annotations
 
-import secrets
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -17,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emcoop.errors import ActionError, ConfigError
-from emcoop.rng import derive_seed
 
 RENDER_MODES = ("human", "rgb_array", "ansi")
 _REFCOUNTS_ARE_EXACT = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
@@ -132,27 +130,6 @@ class BlockPool:
         if len(self._entries) < _POOL_SIZE:
             self._entries.append((block, channels))
         return block, channels
-
-
-class Seeds:
-    """Which seed each episode gets: the one given to `reset`, else the next one derived from it."""
-
-    def __init__(self) -> None:
-        self._root = secrets.randbits(62)
-        self._episodes = 0
-        self.current = self._root
-
-    def next(self, seed: int | None) -> int:
-        """Return the seed of the episode that starts now."""
-        if seed is None:
-            self.current = derive_seed(self._root, "episode", self._episodes)
-        else:
-            if isinstance(seed, bool) or not hasattr(seed, "__index__") or int(seed) < 0:
-                raise ConfigError(f"seed={seed!r} does not fit: give a whole number >= 0 or None")
-            self.current = self._root = int(seed)
-            self._episodes = 0
-        self._episodes += 1
-        return self.current
 
 
 class LazyEvents(partial):  # type: ignore[type-arg]

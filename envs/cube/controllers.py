@@ -51,6 +51,9 @@ class Body(Protocol):
     def face_field(self, agent: int, index: int, side: int, fresh: bool) -> NDArray[np.int32] | None:
         """Return the distances to the free places on a face, None if it has none."""
 
+    def way_out(self, agent: int, index: int, side: int) -> NDArray[np.int32] | None:
+        """Return the distances out of the way of a pushed block, None if the agent is not in it."""
+
     def cell_field(self, agent: int, cells: Sequence[Cell], fresh: bool) -> NDArray[np.int32]:
         """Return the distances to cells."""
 
@@ -212,8 +215,11 @@ class MoveToBlock:
         return RUNNING
 
     def act(self) -> int:
-        """Step towards the nearest free place."""
-        if self._field is None or self._body.distance(self._agent, self._field) >= UNREACHABLE:
+        """Step towards the nearest free place; if there is none, out of the way of those who push."""
+        if self._field is None:
+            way_out = self._body.way_out(self._agent, self._block, self._side)
+            return STAY if way_out is None else self._walker.towards(way_out)
+        if self._body.distance(self._agent, self._field) >= UNREACHABLE:
             return STAY
         return self._walker.towards(self._field)
 

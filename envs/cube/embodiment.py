@@ -63,7 +63,7 @@ class CubeEmbodiment:
         """Start an episode; see `Embodiment.reset`."""
         from emcoop.envs.cube.bound import steps_lower_bound
 
-        self.env.reset(seed=seed, options=options)
+        observations, infos = self.env.reset(seed=seed, options=options)
         world = self.env.world
         bound = steps_lower_bound(world.agents[0], world.blocks[0], world.weights[0], self.size)
         self._reference = {"steps_lower_bound": float(bound)}
@@ -77,17 +77,16 @@ class CubeEmbodiment:
         self._previous = world.blocks[0].copy()
         self._look()
         objects = {f"block{b}": self._object(b) for b in range(world.n_blocks)}
-        agents = list(range(self.n_agents))
-        return StepOutcome(
-            0.0, False, False, [], frozenset(), self._newly_stuck(), agents, world.agents[0].tolist(), objects
-        )
+        agents, cells = list(range(self.n_agents)), world.agents[0].tolist()
+        stuck = self._newly_stuck()
+        return StepOutcome(0.0, False, False, [], frozenset(), stuck, agents, cells, objects, observations, {}, infos)
 
     def step(self, actions: Sequence[int]) -> StepOutcome:
         """Take one joint primitive step; see `Embodiment.step`."""
         env, world = self.env, self.env.world
         before = world.agents[0].copy()
         self._previous = world.blocks[0].copy()
-        _, rewards, terminations, truncations, _ = env.step(dict(zip(env.agents, actions)))
+        observations, rewards, terminations, truncations, infos = env.step(dict(zip(env.agents, actions)))
         self._look()
         events = env.events
         moved = np.flatnonzero((before != world.agents[0]).any(axis=1)).tolist()
@@ -113,6 +112,9 @@ class CubeEmbodiment:
             moved,
             world.agents[0][moved].tolist(),
             {f"block{b}": self._object(b) for b in shifted},
+            observations,
+            rewards,
+            infos,
         )
 
     def _object(self, block: int) -> list[int]:
@@ -214,6 +216,10 @@ class CubeEmbodiment:
     def face_field(self, agent: int, index: int, side: int, fresh: bool) -> NDArray[np.int32] | None:
         """Return distances to the free places on a face, None if it has none."""
         return self._known(agent).face_field(index, side, fresh)
+
+    def way_out(self, agent: int, index: int, side: int) -> NDArray[np.int32] | None:
+        """Return distances out of the way of a pushed block, None if the agent is not in it."""
+        return self._known(agent).way_out(agent, index, side, self.size)
 
     def cell_field(self, agent: int, cells: Sequence[Cell], fresh: bool) -> NDArray[np.int32]:
         """Return distances to the nearest of some cells."""

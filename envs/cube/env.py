@@ -24,11 +24,11 @@ from emcoop.envs.parallel_env import (
     ActionReader,
     BlockPool,
     LazyEvents,
-    Seeds,
     agent_names,
     check_render_mode,
 )
 from emcoop.errors import ActionError, ConfigError
+from emcoop.rng import SeedSequence
 
 Observation = Any
 STEP_REWARD = -0.01
@@ -105,7 +105,7 @@ class CubeEnv(ParallelEnv[str, Observation, int]):
         self._mask_actions = action_mask
         self._reader = ActionReader(self.possible_agents, ACTIONS)
         self._outcome = np.zeros((1, 4), np.int32)
-        self._seeds = Seeds()
+        self._seeds = SeedSequence()
         self._pool = BlockPool(1, self.settings.n_agents, view)
         self._window: Any = None
         self._observation_space = self._make_observation_space()

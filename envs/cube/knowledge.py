@@ -163,6 +163,27 @@ class Knowledge:
         count, row = free_places(self.occupancy, y, x, block.weight, side, places)
         return places[:count], row
 
+    def way_out(self, agent: int, index: int, side: int, size: int) -> NDArray[np.int32] | None:
+        """Return distances out of a block's way, None if the agent is not in its way.
+
+        The way of a block pushed towards `side` are the cells ahead of it up to the edge of the board.
+        """
+        (row, col), block = self.agents[agent], self.blocks[index]
+        flip = side < 2
+        across, along = (col, row) if flip else (row, col)
+        first, front = (block.col, block.row) if flip else (block.row, block.col)
+        ahead = along >= front + block.weight if side % 2 else along < front
+        if not ahead or not first <= across < first + block.weight:
+            return None
+        lanes = [lane for lane in (first - 1, first + block.weight) if 0 <= lane < size]
+        cells = [(k, lane) if flip else (lane, k) for lane in lanes for k in range(size)]
+        free = [c for c in cells if self.occupancy[c[0] + self._pad, c[1] + self._pad] == 0]
+        if not free:
+            return None
+        targets = np.zeros((len(free), 3), np.int32)
+        targets[:, :2] = np.array(free, np.int32) + self._pad
+        return self._field(("out", index, side), targets, True)
+
     def cell_field(self, cells: Sequence[tuple[int, int]], fresh: bool) -> NDArray[np.int32]:
         """Return distances to the nearest of some cells on the board."""
         targets = np.zeros((len(cells), 3), np.int32)

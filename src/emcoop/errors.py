@@ -34,7 +34,7 @@ class TraceError(EmCoopError, ValueError):
     """A trace that cannot be read: not a trace, damaged, too large, or from an unknown schema."""
 
 
-class ReplayMismatch(EmCoopError):  # noqa: N818 - the public name
+class ReplayMismatch(EmCoopError):
     """A replayed step whose state hash differs from the recorded one.
 
     Attributes:
