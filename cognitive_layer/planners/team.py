@@ -49,6 +49,7 @@ class TeamPlanner:
         self._idle: set[int] = set()
         self._bids: dict[int, int] = {}
         self._bid_at = -1
+        self._without_task = False
 
     async def decide(self, context: PlanningContext) -> Decision:
         """Take in what was said, then lead, follow, join or bid, as the topology has it."""
@@ -105,13 +106,19 @@ class TeamPlanner:
         return Decision(self._plan(context, given.get(self._me)) if leads_itself else RESUME, tuple(orders))
 
     def _follow(self, context: PlanningContext) -> Decision:
-        """Do what the leader asks; ask for work when out of it; without an answer, choose alone."""
+        """Do what the leader asks; report when out of work; without an answer, choose alone.
+
+        Who was told that there is nothing to do keeps out of the way until the leader calls.
+        """
         orders = [m.facts["order"].value for m in context.unread if m.sender == self._leader and "order" in m.facts]
         if context.stage is I and (not orders or context.plan is None or context.plan.task):
             return Decision(RESUME)
         if orders:
+            self._without_task = orders[-1] == NOTHING
             ack = Message((self._leader,), "ack", facts={"task": Fact(orders[-1], context.step)})
             return Decision(self._plan(context, orders[-1]), (ack,))
+        if self._without_task:
+            return Decision(self._plan(context, None))
         if context.waited < PATIENCE:
             free = Message((self._leader,), "free", facts={"free": Fact(True, context.step)})
             return Decision(None, (free,))

@@ -48,6 +48,7 @@ class CubeMap:
         self.blocks = blocks
         self._at: dict[tuple[int, int], int] | None = None
         self._tasks: list[TaskView] | None = None
+        self._quiet: list[int] | None = None
 
     def agent_at(self, row: int, col: int) -> int | None:
         """Return who stands on a cell, as far as is known."""
@@ -108,6 +109,15 @@ class CubeMap:
                     count += 1
                     col -= 1
         return count
+
+    def quiet_limits(self) -> list[int]:
+        """Return for each row the last column from which the first block to the right is three columns away."""
+        if self._quiet is None:
+            self._quiet = [self.size - 1] * self.size
+            for block in self.blocks.values():
+                for row in range(block.row, block.row + block.weight):
+                    self._quiet[row] = min(self._quiet[row], block.col - 3)
+        return self._quiet
 
     def tasks(self) -> list[TaskView]:
         """Return the active tasks: faces towards which a push can still help deliver something.
@@ -219,21 +229,15 @@ class CubeView:
     def _quiet_cell(self, row: int, col: int) -> tuple[int, int]:
         """Return the nearest free cell with no block to its left or within two columns to its right, in its row."""
         best, cell = FAR, (row, col)
-        limits = [self.quiet_limit(r) for r in range(self.map.size)]
-        for r, limit in enumerate(limits):
+        for r, limit in enumerate(self.map.quiet_limits()):
             c = min(col, limit)
+            if abs(r - row) + abs(c - col) >= best:
+                continue
             while self.map.agent_at(r, c) not in (None, self.me):
                 c -= 1
             if c >= 0 and abs(r - row) + abs(c - col) < best:
                 best, cell = abs(r - row) + abs(c - col), (r, c)
         return cell
-
-    def quiet_limit(self, row: int) -> int:
-        """Return the last quiet column of a row."""
-        first = min(
-            (b.col for b in self.map.blocks.values() if b.row <= row < b.row + b.weight), default=self.map.size + 2
-        )
-        return min(first - 3, self.map.size - 1)
 
     def sample(self, draw: Callable[[], float]) -> ActionCall:
         """Return a random call: any concept, any block or direction this agent knows."""
