@@ -130,11 +130,9 @@ def run_sweep(
     units = expand(suite)
     with locked(folder):
         claim(folder, suite)
-        remove_leftovers(folder)
         with closing(Store(folder / DATABASE, suite_hash(suite))) as store:
-            with _noted(store, backend):
+            with _noted(store, backend), _tidied(folder):
                 _run_missing(units, store, backend, runner, folder, watch)
-            remove_leftovers(folder)
             return _export(folder, units, store)
 
 
@@ -166,6 +164,16 @@ def _noted(store: Store, backend: Backend) -> Iterator[None]:
     finally:
         with suppress(EmCoopError):  # on a full disk the reason for stopping matters more than this note
             store.add_session(about_this_machine(backend), time.monotonic() - started)
+
+
+@contextmanager
+def _tidied(folder: Path) -> Iterator[None]:
+    """Remove half-written traces: those of a session that was killed, and in the end those of this one."""
+    remove_leftovers(folder)
+    try:
+        yield
+    finally:
+        remove_leftovers(folder)
 
 
 def _run_missing(

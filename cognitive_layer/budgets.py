@@ -32,8 +32,10 @@ def make_budgets(given: Mapping[str, Any] | None) -> Budgets:
     """Build budgets from plain data.
 
     Raises:
-        ConfigError: An unknown key, or a value that is no whole number >= 1.
+        ConfigError: No mapping, an unknown key, or a value that is no whole number >= 1.
     """
+    if given is not None and not isinstance(given, Mapping):
+        raise ConfigError(f"budgets={given!r} does not fit: give a mapping such as {{'decisions_per_step': 4}}")
     known = {f.name for f in msgspec.structs.fields(Budgets)}
     for key, value in (given or {}).items():
         if key not in known:

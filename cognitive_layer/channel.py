@@ -30,8 +30,10 @@ def make_channel_settings(given: Mapping[str, Any] | None) -> ChannelSettings:
     """Build channel settings from plain data.
 
     Raises:
-        ConfigError: An unknown key or a value out of range.
+        ConfigError: No mapping, an unknown key or a value out of range.
     """
+    if given is not None and not isinstance(given, Mapping):
+        raise ConfigError(f"channel={given!r} does not fit: give a mapping such as {{'control': 'mute'}}")
     known = {f.name for f in msgspec.structs.fields(ChannelSettings)}
     for key in given or {}:
         if key not in known:
@@ -41,7 +43,7 @@ def make_channel_settings(given: Mapping[str, Any] | None) -> ChannelSettings:
         raise ConfigError(f"channel control={settings.control!r} does not exist: choose 'mute' or None")
     if isinstance(settings.delay, bool) or not isinstance(settings.delay, int) or settings.delay < 0:
         raise ConfigError(f"channel delay={settings.delay!r} does not fit: give a whole number of rounds >= 0")
-    if not isinstance(settings.loss, (int, float)) or not 0 <= settings.loss <= 1:
+    if isinstance(settings.loss, bool) or not isinstance(settings.loss, (int, float)) or not 0 <= settings.loss <= 1:
         raise ConfigError(f"channel loss={settings.loss!r} does not fit: give a probability from 0 to 1")
     return settings
 

@@ -229,6 +229,7 @@ def run_episode(env_id: str, **settings: Any) -> EpisodeResult:
 
     Raises:
         ConfigError: A setting does not fit; nothing has been written then.
+        OSError: The trace could not be written; what was written stays readable.
     """
     session = Session(env_id, **settings)
     try:
@@ -238,7 +239,8 @@ def run_episode(env_id: str, **settings: Any) -> EpisodeResult:
             run_async(session.run())
     except InfrastructureError as error:
         return session.finish("infra_error", str(error))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, OSError, MemoryError):
+        # Not the planner's doing: keep the readable part and let the caller decide.
         session.writer.abandon()
         raise
     except Exception as error:

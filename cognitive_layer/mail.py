@@ -117,11 +117,12 @@ class PostOffice:
             self._transport(message.id, recipients, "delivered", message.recipients == EVERYONE)
         return sorted(got)
 
-    def handle(self, seat: Seat, shown: Sequence[Message], reactions: Sequence[Reaction], activation: int) -> None:
-        """Apply a decision's reactions to the messages that were in its context."""
+    def handle(self, seat: Seat, shown: Sequence[Message], reactions: Sequence[Reaction], activation: int) -> list[int]:
+        """Apply a decision's reactions to the messages that were in its context; return the ids of rerouted copies."""
         if not shown:
-            return
+            return []
         self.counters["rendered"] += len(shown)
+        rerouted = []
         said = {reaction.message: reaction for reaction in reactions}
         by_label: dict[str, list[int]] = {}
         ids = set()
@@ -131,7 +132,7 @@ class PostOffice:
             reaction = said.get(message.id)
             label = "consume" if reaction is None else reaction.label
             if label == "reroute" and reaction is not None:
-                self._reroute(seat, message, reaction, activation)
+                rerouted.append(self._reroute(seat, message, reaction, activation))
                 continue
             by_label.setdefault(label, []).append(message.id)
             if label == "wait":
@@ -147,15 +148,16 @@ class PostOffice:
             )
             if label != "wait":
                 self.counters[label] += len(messages)
+        return rerouted
 
-    def _reroute(self, seat: Seat, message: Message, reaction: Reaction, activation: int) -> None:
+    def _reroute(self, seat: Seat, message: Message, reaction: Reaction, activation: int) -> int:
         self._recorder.emit(
             schema.Reaction(
                 agent=seat.index, activation=activation, label="reroute", messages=[message.id], to=list(reaction.to)
             )
         )
         self.counters["reroute"] += 1
-        self._send(seat, msgspec.structs.replace(message, recipients=reaction.to))
+        return self._send(seat, msgspec.structs.replace(message, recipients=tuple(reaction.to)))
 
     def _claims(self, message: Message, when: str, agent: int) -> None:
         """Record the truth of checkable facts when they are sent and when they are read."""

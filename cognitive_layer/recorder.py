@@ -12,6 +12,9 @@ from emcoop.cognitive_layer.stages import Stage
 from emcoop.envs.embodiment import StepOutcome, TaskCount
 from emcoop.trace import TraceWriter, schema
 
+Transition = tuple[Stage, Stage, str]
+"""Stage before, stage after, cause."""
+
 
 class Recorder:
     """Stamps every event with both clocks and hands it to the writer.
@@ -27,7 +30,9 @@ class Recorder:
         self._writer = writer
         self.t = 0
         self.c = 0
-        self._transitions: dict[tuple[Stage, Stage, str], list[int]] = {}
+        self._transitions: list[tuple[Transition, list[int]]] = []
+        self._group_of: dict[Transition, int] = {}
+        self._last_group: dict[int, int] = {}
         self._calls: tuple[list[int], list[int], list[int], list[str], list[str]] = ([], [], [], [], [])
         self._waiting: list[tuple[str, list[int], int]] = []
 
@@ -38,14 +43,24 @@ class Recorder:
             self._writer.write(event)
 
     def transition(self, agent: int, before: Stage, after: Stage, cause: str) -> None:
-        """Note a change of stage; equal changes of one moment are written together."""
-        self._transitions.setdefault((before, after, cause), []).append(agent)
+        """Note a change of stage; equal changes of one moment are written together.
+
+        An agent that changes twice joins no group written before its last one, so that the records of each agent
+        stay in order.
+        """
+        change = (before, after, cause)
+        group = self._group_of.get(change, -1)
+        if group <= self._last_group.get(agent, -1):
+            group = self._group_of[change] = len(self._transitions)
+            self._transitions.append((change, []))
+        self._transitions[group][1].append(agent)
+        self._last_group[agent] = group
 
     def flush_transitions(self) -> None:
         """Write the changes of stage noted so far."""
-        for (before, after, cause), agents in self._transitions.items():
+        for (before, after, cause), agents in self._transitions:
             self.emit(schema.Stage(agents=agents, before=before.value, after=after.value, cause=cause))
-        self._transitions = {}
+        self._transitions, self._group_of, self._last_group = [], {}, {}
 
     def call(self, agent: int, plan: int, call: int, concept: str, outcome: str) -> None:
         """Note that a call started or ended; written once per step."""

@@ -23,7 +23,7 @@ class Seat:
         kept: Messages the planner chose to keep (`wait`); they are shown again, but do not interrupt.
         memory: What the agent remembers.
         last: How the last plan ended.
-        reasoning_since: Round in which it began to reason.
+        reasoning_since: First round in which it reasons.
         spoken: Decisions since then.
         asked: Round in which its planner was asked and has not answered yet, else None.
         decisions, decisions_now: Decisions in the episode, and before the coming step.
@@ -38,7 +38,7 @@ class Seat:
     kept: list[Message] = field(default_factory=list)
     memory: Memory = field(default_factory=Memory)
     last: Outcome | None = None
-    reasoning_since: int = 0
+    reasoning_since: int = 1
     spoken: int = 0
     asked: int | None = None
     decisions: int = 0

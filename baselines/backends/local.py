@@ -178,7 +178,7 @@ def _guarded(work: Work, unit: Unit) -> tuple[Result, str]:
     except EmCoopError as error:
         text, fatal = str(error), ""
     except OSError as error:
-        text = f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
+        text = f"{error.strerror or error}: {error.filename}" if error.filename else f"{error.strerror or error}"
         fatal = text if error.errno in DISK_TROUBLE else ""
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]

@@ -42,6 +42,8 @@ def make_topology(spec: str | Mapping[str, Any], n_agents: int) -> tuple[Topolog
     Raises:
         ConfigError: Unknown name or option.
     """
+    if not isinstance(spec, (str, Mapping)):
+        raise ConfigError(f"topology={spec!r} does not fit: give a name, or a mapping with 'name' and options")
     options = {"name": spec} if isinstance(spec, str) else dict(spec)
     name = options.pop("name", None)
     registry = _registry()

@@ -89,7 +89,7 @@ class Centralized:
         if isinstance(leader, bool) or not isinstance(leader, int) or not 0 <= leader < n_agents:
             raise ConfigError(f"leader={leader!r} does not fit: give an agent index from 0 to {n_agents - 1}")
         self.leader = leader
-        self._followers = [i for i in range(n_agents) if i != leader]
+        self._followers = tuple(i for i in range(n_agents) if i != leader)
 
     def rounds(self, n_agents: int) -> int:
         """Reports, directives with the leader's own plan, acknowledgements with the followers' plans."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from emcoop.errors import ConfigError
 
 MAX_AGENTS = 1024
@@ -50,9 +52,10 @@ def curriculum_blocks(n: int) -> dict[int, int]:
 
 
 def _positive_int(name: str, value: object, upper: int) -> int:
-    if isinstance(value, bool) or not hasattr(value, "__index__") or not 1 <= int(value.__index__()) <= upper:
+    number = int(value) if isinstance(value, (int, np.integer)) and not isinstance(value, bool) else 0
+    if not 1 <= number <= upper:
         raise ConfigError(f"{name}={value!r} does not fit: give a whole number from 1 to {upper}")
-    return int(value.__index__())
+    return number
 
 
 def make_settings(
@@ -62,6 +65,9 @@ def make_settings(
     max_steps: int | None = None,
 ) -> CubeSettings:
     """Build settings; whatever is not given follows the curriculum of `n_agents`.
+
+    The curriculum's blocks may not fit a small hand-made board; that is an error only when they are to be placed, so
+    that such boards can be used with explicit blocks.
 
     Args:
         n_agents: Number of agents, 1 to 1,024; alone it fixes board, blocks and length.
@@ -76,21 +82,24 @@ def make_settings(
     size = _positive_int("grid_size", max(20, n) if grid_size is None else grid_size, MAX_GRID)
     counts = curriculum_blocks(n) if blocks is None else _block_counts(blocks)
     weights = tuple(w for w in sorted(counts, reverse=True) for _ in range(counts[w]))
-    if weights[0] > size - 2:
+    if blocks is not None and weights[0] > size - 3:
         raise ConfigError(
-            f"a block of weight {weights[0]} cannot fit a board of side {size}: "
-            f"weights are at most grid_size - 2 = {size - 2}; use a larger grid_size"
+            f"a block of weight {weights[0]} cannot fit a board of side {size} with a free cell around it: "
+            f"weights are at most grid_size - 3 = {size - 3}; use a larger grid_size"
         )
     steps = _positive_int("max_steps", max(500, 4 * size) if max_steps is None else max_steps, 10**7)
     return CubeSettings(n, size, weights, steps)
+
+
+def _number(key: object) -> object:
+    """Return a key that spells a number as that number: JSON knows only text keys."""
+    return int(key) if isinstance(key, str) and key.isdigit() else key
 
 
 def _block_counts(blocks: Mapping[int, int]) -> dict[int, int]:
     if not isinstance(blocks, Mapping) or not blocks:
         raise ConfigError(f"blocks={blocks!r} does not fit: give {{weight: count}} with at least one block")
     return {
-        _positive_int("block weight", int(w) if isinstance(w, str) and w.isdigit() else w, MAX_GRID): (
-            _positive_int("block count", count, 10**4)
-        )
-        for w, count in blocks.items()
+        _positive_int("block weight", _number(weight), MAX_GRID): _positive_int("block count", count, 10**4)
+        for weight, count in blocks.items()
     }

@@ -179,6 +179,5 @@ def make_team_view(env_id: str, **kwargs: Any) -> Any:
 
 def make_seat_view(env_id: str, **kwargs: Any) -> Any:
     """Create the Gymnasium seat view of an id."""
-    from emcoop.cognitive_layer.seat_view import SeatView
-
-    return SeatView(env_id, **kwargs)
+    # By name: the cognitive layer stands on this registry, not under it.
+    return load("emcoop.cognitive_layer.seat_view:SeatView")(env_id, **kwargs)

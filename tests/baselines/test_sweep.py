@@ -142,6 +142,7 @@ def test_a_full_disk_in_a_worker_ends_the_sweep_and_loses_nothing(whole: Path, t
     with pytest.raises(EmCoopError, match=r"No space left on device: .*finished episodes are safe"):
         sweep(tmp_path, runner=stand_in.full_disk, slots=1)
     assert [status for _, status in attempts(tmp_path)].count("completed") == 4
+    assert not list((tmp_path / "traces").glob(".*"))
     sweep(tmp_path)
     assert contents(tmp_path) == contents(whole)
 
@@ -185,6 +186,7 @@ def test_ctrl_c_stops_cleanly_and_the_same_call_goes_on(whole: Path, tmp_path: P
     with pytest.raises(KeyboardInterrupt):
         sweep(tmp_path, watch=interrupting)
     assert len(attempts(tmp_path)) == 3
+    assert not list((tmp_path / "traces").glob(".*"))
     sweep(tmp_path)
     assert contents(tmp_path) == contents(whole)
 

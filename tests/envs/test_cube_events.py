@@ -9,16 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
-from cube_boards import (
-    FastGame,
-    Scene,
-    agent_index,
-    multiset,
-    random_actions,
-    random_board,
-    scenes,
-    with_indices,
-)
+from cube_drawings import Scene, scenes
+from cube_game import FastGame, agent_index, multiset, with_indices
+from cube_random import random_actions, random_board
 from cube_reference import RIGHT, Board, Event, step
 
 FIELDS = {

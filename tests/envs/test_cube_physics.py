@@ -10,19 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 import pytest
-from cube_boards import (
-    FastGame,
-    Scene,
-    describe,
-    draw,
-    fast_step,
-    multiset,
-    random_actions,
-    random_board,
-    random_team,
-    scenes,
-    vary,
-)
+from cube_drawings import Scene, describe, draw, scenes
+from cube_game import FastGame, fast_step, multiset
+from cube_random import random_actions, random_board, random_team, vary
 from cube_reference import KINDS, RIGHT, STEP, Board, Outcome, step
 
 ENGINES = {"reference": step, "kernel": fast_step}

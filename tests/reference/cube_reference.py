@@ -270,7 +270,8 @@ def walk(board: Board, actions: Sequence[int], walkers: Iterable[int]) -> tuple[
     wanted: dict[Cell, list[int]] = {}
     for agent in sorted(walkers):
         wanted.setdefault(shift(board.agents[agent], actions[agent]), []).append(agent)
-    agents, events = list(board.agents), []
+    agents = list(board.agents)
+    events: list[Event] = []
     for cell, contenders in wanted.items():
         obstacle = None
         if not on_grid(board, cell):
@@ -280,7 +281,8 @@ def walk(board: Board, actions: Sequence[int], walkers: Iterable[int]) -> tuple[
         elif cell in board.agents:  # before any free move: no swapping and no following
             obstacle = "agent"
         if obstacle is not None:
-            events += [{"kind": "collision", "agents": [agent], "into": obstacle} for agent in contenders]
+            for agent in contenders:
+                events.append({"kind": "collision", "agents": [agent], "into": obstacle})
             continue
         winner = min(contenders)
         agents[winner] = cell
@@ -298,8 +300,7 @@ def successes(board: Board, moving: Iterable[Push], delivered: dict[int, Block])
     for group in moving:
         agents = sorted(group.agents)
         pushed: Event = {"blocks": sorted(group.blocks), "direction": NAME[group.direction]}
-        numbers = {"have": group.have, "need": group.need}
-        events.append({"kind": "push", "agents": agents, **pushed, **numbers})
+        events.append({"kind": "push", "agents": agents, "have": group.have, "need": group.need} | pushed)
         for block in sorted(group.blocks & delivered.keys()):
             weight = board.blocks[block][2]
             events.append({"kind": "delivery", "agents": agents, "block": block, "weight": weight})
