@@ -38,6 +38,7 @@ def allocate(
     travel: Travel,
     committed: Mapping[str, int],
     priority: Priority,
+    most: int = 10**6,
 ) -> dict[int, str]:
     """Give free agents tasks: always the task with the highest priority that the free ones can fill, to the nearest.
 
@@ -50,6 +51,7 @@ def allocate(
         travel: Travel estimates.
         committed: Agents already committed, per task.
         priority: How tasks compare.
+        most: Tasks that may be in progress at once.
 
     Returns:
         Agent -> task id; agents left over are missing.
@@ -67,7 +69,9 @@ def allocate(
         need, chosen = task.required - committed.get(task.id, 0), nearest(task)
         return priority.of(task, need, distance[task.id][chosen[-1]]), task.id
 
-    while left and open_tasks:
+    in_progress = sum(1 for task in tasks if committed.get(task.id, 0))
+    while left and open_tasks and in_progress < most:
+        in_progress += 1
         fillable = [task for task in open_tasks if task.required - committed.get(task.id, 0) <= len(left)]
         if fillable:
             task = max(fillable, key=rank)

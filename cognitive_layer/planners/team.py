@@ -111,18 +111,23 @@ class TeamPlanner:
         Who was told that there is nothing to do keeps out of the way until the leader calls.
         """
         orders = [m.facts["order"].value for m in context.unread if m.sender == self._leader and "order" in m.facts]
-        if context.stage is I and (not orders or context.plan is None or context.plan.task):
-            return Decision(RESUME)
+        busy = context.plan.task if context.stage is I and context.plan is not None else ""
+        if context.stage is I and (busy or not orders):
+            return Decision(RESUME, (self._ack(context, busy),) if orders else ())
         if orders:
             self._without_task = orders[-1] == NOTHING
-            ack = Message((self._leader,), "ack", facts={"task": Fact(orders[-1], context.step)})
-            return Decision(self._plan(context, orders[-1]), (ack,))
+            return Decision(self._plan(context, orders[-1]), (self._ack(context, orders[-1]),))
         if self._without_task:
             return Decision(self._plan(context, None))
         if context.waited < PATIENCE:
-            free = Message((self._leader,), "free", facts={"free": Fact(True, context.step)})
-            return Decision(None, (free,))
-        return self._alone(context)
+            return Decision(None, (Message((self._leader,), "free", facts={"free": Fact(True, context.step)}),))
+        alone = self._alone(context)
+        task = alone.plan.task if isinstance(alone.plan, Plan) else ""
+        return Decision(alone.plan, (self._ack(context, task),))
+
+    def _ack(self, context: PlanningContext, task: str) -> Message:
+        """Tell the leader what this agent is really doing."""
+        return Message((self._leader,), "ack", facts={"task": Fact(task or NOTHING, context.step)})
 
     def _join(self, context: PlanningContext) -> Decision:
         """Join or avoid what earlier speakers committed to, and say so."""

@@ -25,6 +25,9 @@ MOVE_PATIENCE = 5
 QUEUE_PATIENCE = 25
 """Steps without getting nearer to a face with no free place before it counts as full."""
 
+JAM_PATIENCE, JAM_RETREAT = 4, 8
+"""Steps without a way before an agent retreats, and how many steps it then wanders off: somebody has to give way."""
+
 Cell = tuple[int, int]
 
 
@@ -82,6 +85,8 @@ class Walker:
         self._agent = agent
         self._waited = 0
         self._steps = 0
+        self._patience = 1 + agent % 2
+        self._back = -1
 
     @property
     def is_stuck(self) -> bool:
@@ -98,12 +103,36 @@ class Walker:
         side = descend(field, occupancy, y, x, turn, -1)
         if side < 0:
             self._waited += 1
-            if self._waited > 1 + self._agent % 2:
+            if self._waited > self._patience:
+                self._patience = 1 + _scatter(self._agent, self._steps) % 5
                 side = descend(field, occupancy, y, x, turn, 1)
                 self._waited = 0
         else:
             self._waited = 0
         return side + 1
+
+    def wander(self) -> int:
+        """Return a step to any free cell beside the agent, none twice in a row if possible: the way out of a jam."""
+        row, col = self._body.position(self._agent)
+        occupancy = self._body.occupancy(self._agent)
+        self._steps += 1
+        turn = _scatter(self._agent, self._steps)
+        for k in range(4):
+            side = (turn + k) % 4
+            if (
+                side != self._back
+                and occupancy[row + self._body.pad + DROW[side], col + self._body.pad + DCOL[side]] == 0
+            ):
+                self._back = side ^ 1
+                return side + 1
+        self._back = -1
+        return STAY
+
+
+def _scatter(agent: int, step: int) -> int:
+    """Return a number that differs between agents and steps, so that two in each other's way do not dance in step."""
+    mixed = (agent * 0x9E3779B1 + step * 0x85EBCA77) & 0xFFFFFFFF
+    return (mixed ^ (mixed >> 15)) * 0x2C1B3C6D >> 12 & 0xFFFF
 
 
 @dataclass
@@ -166,8 +195,9 @@ class Navigate:
             return DONE
         if self._time.out():
             return Failed("timeout", {"steps": self._time.limit})
-        off = [cell for cell in cells if max(cell) >= self._size]
-        if not cells or off:
+        occupancy, pad = self._body.occupancy(self._agent), self._body.pad
+        cells = [(r, c) for r, c in cells if max(r, c) < self._size and occupancy[r + pad, c + pad] >= 0]
+        if not cells:
             return Failed("no_path", {"target": self._target})
         self._field = self._body.cell_field(self._agent, cells, self._walker.is_stuck)
         if self._body.distance(self._agent, self._field) >= UNREACHABLE:
@@ -191,6 +221,7 @@ class MoveToBlock:
         self._queue = Patience(QUEUE_PATIENCE)
         self._walker = Walker(body, agent)
         self._field: NDArray[np.int32] | None = None
+        self._retreat = 0
 
     def status(self) -> Status:
         """Done in line; `block_gone`, `face_full`, `no_path`, `timeout`."""
@@ -207,15 +238,19 @@ class MoveToBlock:
         self._field = body.face_field(self._agent, self._block, self._side, self._walker.is_stuck)
         if in_line and (self._field is None or self._walker.is_stuck):
             return DONE
-        if self._field is None:
-            return Failed("face_full", {"block": self._block}) if self._queue.out() else RUNNING
-        if body.distance(self._agent, self._field) >= UNREACHABLE:
-            return Failed("no_path", {"block": self._block}) if self._queue.out() else RUNNING
-        self._queue.spent = 0
+        if self._field is not None and body.distance(self._agent, self._field) < UNREACHABLE:
+            self._queue.spent = 0
+        elif self._queue.out():
+            return Failed("face_full" if self._field is None else "no_path", {"block": self._block})
+        elif self._field is not None and self._queue.spent > JAM_PATIENCE and self._retreat == 0:
+            self._retreat = JAM_RETREAT
         return RUNNING
 
     def act(self) -> int:
         """Step towards the nearest free place; if there is none, out of the way of those who push."""
+        if self._retreat > 0:
+            self._retreat -= 1
+            return self._walker.wander()
         if self._field is None:
             way_out = self._body.way_out(self._agent, self._block, self._side)
             return STAY if way_out is None else self._walker.towards(way_out)
