@@ -14,7 +14,7 @@ from emcoop.envs.kernels import kernel
 from emcoop.envs.navigation import FREE, SOLID, STANDING, FieldCache
 
 STILL = 3
-"""Steps an agent has to stand still before others walk around it rather than wait for it."""
+"""Steps an agent has to stand still, at least, before others walk around it rather than wait for it."""
 
 
 @kernel
@@ -100,6 +100,7 @@ class Knowledge:
         self._fields = FieldCache(shape)
         self._still = np.zeros(n_agents, np.int32)
         self._cells = np.full((n_agents, 2), -1, np.int32)
+        self._order = np.arange(n_agents)
         self._fronts = np.zeros((4, n_agents), np.int32)
         self._lines: list[list[int]] | None = None
         self._obstacles: NDArray[np.uint8] | None = None
@@ -194,7 +195,11 @@ class Knowledge:
         if self._obstacles is None:
             occupancy = self.occupancy
             obstacles = np.where((occupancy < 0) | (occupancy == OFF_BOARD), SOLID, FREE).astype(np.uint8)
-            for row, col in self._cells[(self._still >= STILL) & (self._cells[:, 0] >= 0)].tolist():
+            # How long counts as standing differs between agents and over time: two in each other's way that both
+            # walked around the other at once would meet again, and again.
+            spell = self.step // 16
+            patience = STILL + (self._order * (7 + spell) + spell * 5) % 4
+            for row, col in self._cells[(self._still >= patience) & (self._cells[:, 0] >= 0)].tolist():
                 obstacles[row + self._pad, col + self._pad] = STANDING
             self._obstacles = obstacles
         return self._fields.get(key, (self.step, targets.tobytes()), self.step, self._obstacles, targets, fresh)

@@ -5,9 +5,11 @@ These are the symbolic queries planners work with. They are functions of a view,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
+from emcoop.envs.cube.scratch import DCOL, DROW
 from emcoop.envs.cube.tasks import FACES, task_id
 from emcoop.envs.embodiment import ActionCall, TaskView
 
@@ -28,7 +30,7 @@ class Block(NamedTuple):
 
 
 class CubeMap:
-    """Blocks and agents somebody knows of at one step; shared by all who know the same.
+    """Blocks and agents somebody knows of at one step; shared by all who know the same, so nobody may change it.
 
     Args:
         size: Side `K` of the board.
@@ -44,10 +46,10 @@ class CubeMap:
         self.size = size
         self.step = step
         self.n_agents = n_agents
-        self.agents = agents
-        self.blocks = blocks
+        self.agents: Mapping[int, tuple[int, int]] = MappingProxyType(agents)
+        self.blocks: Mapping[int, Block] = MappingProxyType(blocks)
         self._at: dict[tuple[int, int], int] | None = None
-        self._tasks: list[TaskView] | None = None
+        self._tasks: tuple[TaskView, ...] | None = None
         self._quiet: list[int] | None = None
 
     def agent_at(self, row: int, col: int) -> int | None:
@@ -88,17 +90,22 @@ class CubeMap:
             return [(row - 1, col + k) for k in range(w)]
         return [(row + w, col + k) for k in range(w)]
 
-    def chain(self, index: int) -> list[int]:
-        """Return the blocks that move if this one is pushed to the right: those in touch with it ahead."""
+    def chain(self, index: int, face: str = LEFT_FACE) -> list[int]:
+        """Return the blocks that move if this one is pushed on a face: itself, and those in touch with it ahead."""
+        side = FACES.index(face)
         found = [index]
         for b in found:
-            block = self.blocks[b]
-            right = block.col + block.weight
+            row, col, w = self.blocks[b]
+            row, col = row + DROW[side], col + DCOL[side]
             for other, ahead in self.blocks.items():
-                touches = ahead.col == right and ahead.row < block.row + block.weight
-                if touches and ahead.row + ahead.weight > block.row and other not in found:
+                in_rows = ahead.row < row + w and row < ahead.row + ahead.weight
+                if in_rows and ahead.col < col + w and col < ahead.col + ahead.weight and other not in found:
                     found.append(other)
         return found
+
+    def required(self, index: int, face: str = LEFT_FACE) -> int:
+        """Return how many agents it takes to push a block on a face: the weight of all that moves."""
+        return sum(self.blocks[b].weight for b in self.chain(index, face))
 
     def aligned(self, index: int) -> int:
         """Return how many agents stand in line behind the left face of a block (or of a block of its chain)."""
@@ -111,34 +118,36 @@ class CubeMap:
         return count
 
     def quiet_limits(self) -> list[int]:
-        """Return for each row the last column from which the first block to the right is three columns away."""
+        """Return for each row the last column that is three columns away from the first block to the right.
+
+        A block counts for the rows above and below it too: that is where agents pass to reach its face.
+        """
         if self._quiet is None:
             self._quiet = [self.size - 1] * self.size
             for block in self.blocks.values():
-                for row in range(block.row, block.row + block.weight):
+                for row in range(max(block.row - 1, 0), min(block.row + block.weight + 1, self.size)):
                     self._quiet[row] = min(self._quiet[row], block.col - 3)
         return self._quiet
 
-    def tasks(self) -> list[TaskView]:
+    def tasks(self) -> tuple[TaskView, ...]:
         """Return the active tasks: faces towards which a push can still help deliver something.
 
         The left face of every block that is not stuck; top and bottom too while another block is in its corridor,
         because going around is then a way.
         """
         if self._tasks is None:
-            self._tasks = [task for b in sorted(self.blocks) for task in self._tasks_of(b)]
+            self._tasks = tuple(task for b in sorted(self.blocks) for task in self._tasks_of(b))
         return self._tasks
 
     def _tasks_of(self, index: int) -> list[TaskView]:
         block = self.blocks[index]
         if self.is_stuck(block):
             return []
-        required = sum(self.blocks[b].weight for b in self.chain(index))
         in_the_way = self.in_corridor(block)
         go = self.to_goal(block)
         main = TaskView(
             task_id(index, FACES.index(LEFT_FACE)),
-            required,
+            self.required(index),
             float(block.weight),
             go,
             not in_the_way,
@@ -149,8 +158,8 @@ class CubeMap:
             low, high = block.row, self.size - block.row - block.weight
             if low > 0 and high > 0:
                 around = [
-                    TaskView(task_id(index, 0), block.weight, 0.0, go + 1, False, 0),
-                    TaskView(task_id(index, 1), block.weight, 0.0, go + 1, False, 0),
+                    TaskView(task_id(index, side), self.required(index, FACES[side]), 0.0, go + 1, False, 0)
+                    for side in (0, 1)
                 ]
         return [main, *around]
 
