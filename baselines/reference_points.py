@@ -81,8 +81,8 @@ def ladder_table(rows: pd.DataFrame) -> pd.DataFrame:
     table = []
     for n in LADDER_SIZES:
         aucs = {
-            rung: dict(zip(part.seed, part.progress_auc))
-            for rung, part in rows[rows.n_agents == n].groupby(["planner", "topology"])
+            (str(planner), str(topology)): dict(zip(part.seed, part.progress_auc))
+            for (planner, topology), part in rows[rows.n_agents == n].groupby(["planner", "topology"])
         }
         below = {"greedy": ("random", "individual"), "team": ("greedy", "individual")}
         best_team = max((rung for rung in aucs if rung[0] == "team"), key=lambda rung: sum(aucs[rung].values()))

@@ -72,7 +72,7 @@ class Channel:
             return {"muted": wanted}
         lost: list[int] = []
         if self._settings.loss:
-            kept = []
+            kept: list[int] = []
             for recipient in wanted:
                 (lost if self._rng.random() < self._settings.loss else kept).append(recipient)
             wanted = kept

@@ -101,22 +101,23 @@ class Session:
         world: Embodiment | None = None,
         record: bool = True,
     ) -> None:
+        self._seed = check_seed(seed)
         arguments = {"n_agents": n_agents, "max_steps": max_steps, **(env_kwargs or {})}
         given = {name: value for name, value in arguments.items() if value is not None}
         self.world: Embodiment = make_embodiment(env_id, **given) if world is None else world
         n = self.world.n_agents
         self._planners, specs, privileged = make_team(planner, n)
+        self._privileged = privileged_seats(planner, n) if privileged else frozenset()
         self._topology, topology_spec = make_topology(topology, n)
         self._budgets: Budgets = make_budgets(budgets)
         self._channel: ChannelSettings = make_channel_settings(channel)
-        self._latency = make_latency(thinking_rounds, seed)
+        self._latency = make_latency(thinking_rounds, self._seed)
         self._options = dict(options or {})
-        self._seed = check_seed(seed)
         self._played = frozenset(played)
         self.over = False
         episode = schema.Episode(
             env_id=environment_spec(env_id).id,
-            env_kwargs=to_plain(dict(env_kwargs or {})),
+            env_kwargs=to_plain({k: v for k, v in arguments.items() if k not in ("n_agents", "max_steps")}),
             n_agents=n,
             max_steps=self.world.max_steps,
             seed=self._seed,
@@ -128,8 +129,8 @@ class Session:
             regime=regime,
             privileged=privileged,
         )
-        self._privileged = privileged
         self.first = self.world.reset(self._seed, self._options)
+        seats = self._seat_everybody()
         self.writer = TraceWriter(trace)
         self.recorder = Recorder(self.writer if record else None)
         self.recorder.emit(
@@ -142,19 +143,21 @@ class Session:
             )
         )
         self.recorder.emit(episode)
-        self._loop = self._seat_everybody()
+        post = Channel(self._channel, generator(self._seed, "channel"))
+        self._loop = Loop(self.world, seats, self._topology, post, self._budgets, self.recorder, self._latency)
         self._loop.record_start(self.first)
 
-    def _seat_everybody(self) -> Loop:
+    def _seat_everybody(self) -> list[Seat]:
+        """Prepare every planner, before anything is written."""
         seats = [Seat(i, None if i in self._played else planner) for i, planner in enumerate(self._planners)]
-        names = list(self.world.env.possible_agents)
+        names = tuple(self.world.env.possible_agents)
         shared: dict[str, Any] = {}
         leader = self._topology.leader
         for seat in seats:
             if seat.planner is None:
                 continue
             privileged = None
-            if self._privileged:
+            if seat.index in self._privileged:
                 privileged = Privileged(
                     self.world, lambda: [s.index for s in seats if s.stage is R and s.planner], shared
                 )
@@ -171,8 +174,7 @@ class Session:
                 privileged=privileged,
             )
             seat.planner.reset(setup)
-        channel = Channel(self._channel, generator(self._seed, "channel"))
-        return Loop(self.world, seats, self._topology, channel, self._budgets, self.recorder, self._latency)
+        return seats
 
     @property
     def is_immediate(self) -> bool:
@@ -270,6 +272,13 @@ def run_async(coroutine: Coroutine[Any, Any, None]) -> None:
         raise failure[0]
 
 
+def privileged_seats(team: Any, n_agents: int) -> frozenset[int]:
+    """Return the seats of a team whose planner may see everything; the others stay as ignorant as in any team."""
+    entries = list(team) if isinstance(team, Sequence) and not isinstance(team, (str, bytes)) else [team]
+    _, _, flags = zip(*(make_team(entry, 1) for entry in entries))
+    return frozenset(i for i in range(n_agents) if flags[i % len(entries)])
+
+
 def check_seed(seed: object) -> int:
     """Return `seed` if it is a whole number from 0 to 2**63 - 1, else raise `ConfigError`."""
     if isinstance(seed, bool) or not hasattr(seed, "__index__") or not 0 <= int(seed.__index__()) < 2**63:
@@ -283,7 +292,8 @@ def make_latency(thinking_rounds: int | Sequence[int], seed: int) -> Any:
     Raises:
         ConfigError: Neither a whole number >= 1 nor a pair of them.
     """
-    bounds = [thinking_rounds, thinking_rounds] if isinstance(thinking_rounds, int) else list(thinking_rounds)
+    pair = isinstance(thinking_rounds, Sequence) and not isinstance(thinking_rounds, str)
+    bounds: list[Any] = list(thinking_rounds) if pair else [thinking_rounds, thinking_rounds]  # type: ignore[arg-type]
     fits = len(bounds) == 2 and all(isinstance(b, int) and not isinstance(b, bool) and 1 <= b <= 1000 for b in bounds)
     if not fits or bounds[0] > bounds[1]:
         raise ConfigError(f"thinking_rounds={thinking_rounds!r} does not fit: give a number >= 1, or [low, high]")

@@ -8,9 +8,10 @@ whatever the latency and order of the answers.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 from typing import Any
 
+from emcoop.cognitive_layer.answers import check_answer
 from emcoop.cognitive_layer.budgets import Budgets
 from emcoop.cognitive_layer.channel import Channel
 from emcoop.cognitive_layer.grounding import PlanRunner
@@ -30,7 +31,7 @@ from emcoop.cognitive_layer.seat import Seat
 from emcoop.cognitive_layer.stages import I, R, Stage, W, X, check_transition
 from emcoop.cognitive_layer.topologies import Topology
 from emcoop.envs.embodiment import NO_TASK, Embodiment, StepOutcome
-from emcoop.errors import PlannerError
+from emcoop.errors import EmCoopError, PlannerError
 from emcoop.trace import schema
 
 EXTRA_ROUNDS = 4
@@ -63,7 +64,7 @@ class Floor:
         self._seats = seats
         self._now = now
         mine = [seat for seat in seats if seat.planner is not None and seat.stage is R]
-        self.reasoning = [seat.index for seat in mine if seat.asked is None]
+        self.reasoning: Sequence[int] = [seat.index for seat in mine if seat.asked is None]
         self.thinking = len(self.reasoning) < len(mine)
 
     def unread(self, agent: int) -> int:
@@ -179,23 +180,22 @@ class Loop:
     async def _ask(self, called: Sequence[int]) -> None:
         """Ask planners for decisions, all at once, and note when each takes effect."""
         contexts = [self._context(self.seats[index]) for index in called]
-        slow: list[tuple[int, Coroutine[Any, Any, Decision]]] = []
         answers: list[Any] = [None] * len(called)
+        slow = []
         for k, index in enumerate(called):
-            planner = self.seats[index].planner
-            assert planner is not None
-            coroutine = planner.decide(contexts[k])
-            if is_immediate(planner):
-                answers[k] = drive(coroutine)
+            if is_immediate(self.seats[index].planner):
+                answers[k] = drive(_thought(self.seats[index], contexts[k]))
             else:
-                slow.append((k, coroutine))
-        if slow:
-            for (k, _), answer in zip(slow, await asyncio.gather(*(c for _, c in slow))):
-                answers[k] = answer
+                slow.append(k)
+        thoughts = [_thought(self.seats[called[k]], contexts[k]) for k in slow]
+        for k, answer in zip(slow, await asyncio.gather(*thoughts, return_exceptions=True) if thoughts else ()):
+            if isinstance(answer, BaseException):
+                raise answer  # the first in agent order, whoever failed first in time
+            answers[k] = answer
         now = self._recorder.c
         for index, context, answer in zip(called, contexts, answers):
             seat = self.seats[index]
-            _check(seat, answer)
+            check_answer(index, seat.stage, answer)
             seat.asked = now
             seat.decisions += 1
             seat.decisions_now += 1
@@ -211,11 +211,11 @@ class Loop:
             rounds_left=self._most_rounds - self._rounds_now,
             waited=self._recorder.c - seat.reasoning_since,
             view=self._world.view(seat.index),
-            unread=[*seat.kept, *seat.unread],
+            unread=(*seat.kept, *seat.unread),
             plan=None if runner is None else runner.plan,
             call=0 if runner is None else runner.call,
             last=seat.last,
-            reachable=self._topology.reachable(seat.index),
+            reachable=tuple(self._topology.reachable(seat.index)),
             memory=seat.memory,
         )
 
@@ -225,8 +225,8 @@ class Loop:
         self._next_activation += 1
         seat.asked = None
         seat.spoken += 1
-        self.mail.handle(seat, shown, decision.reactions, activation)
-        sent = self.mail.send(seat, decision.messages)
+        sent = self.mail.handle(seat, shown, decision.reactions, activation)
+        sent += self.mail.send(seat, decision.messages)
         plan = decision.plan
         outcome = "listen" if plan is None else "resume" if isinstance(plan, Resume) else "plan"
         self._recorder.emit(
@@ -243,6 +243,9 @@ class Loop:
         """Put a plan in force in place of the one before."""
         if seat.runner is not None and seat.runner.ended is None:
             self._end_plan(seat, "superseded")
+            for point, holders, _ in self._world.meetings.waiting():
+                if seat.index in holders:
+                    self._world.meetings.leave(point, seat.index)
         plan_id = self._next_plan
         self._next_plan += 1
         self._recorder.plan_commit(seat.index, plan_id, plan)
@@ -251,6 +254,8 @@ class Loop:
 
     def _force(self, seats: Sequence[Seat]) -> None:
         """Make agents ready whose budget is used up: with the plan they have, else by waiting a step."""
+        if not seats:
+            return
         self._recorder.emit(schema.Monitor(monitor="budget", agents=[seat.index for seat in seats]))
         for seat in seats:
             self._answers.pop(seat.index, None)
@@ -359,12 +364,16 @@ class Loop:
         return counters
 
 
-def _check(seat: Seat, answer: Any) -> None:
-    """Raise `PlannerError` unless the answer fits the stage the agent is in."""
+async def _thought(seat: Seat, context: PlanningContext) -> Any:
+    """Ask a planner; whatever it raises becomes a `PlannerError`, unless it says more itself."""
+    assert seat.planner is not None
     who = f"the planner of agent {seat.index}"
-    if not isinstance(answer, Decision):
-        raise PlannerError(f"{who} returned {type(answer).__name__}, not a Decision")
-    if isinstance(answer.plan, Resume) and seat.stage is R:
-        raise PlannerError(f"{who} answered RESUME without a plan to resume; return a Plan, or None to go on reasoning")
-    if isinstance(answer.plan, Plan) and not answer.plan.calls:
-        raise PlannerError(f"{who} committed a plan without calls; a plan has at least one, such as wait(1)")
+    try:
+        thought: object = seat.planner.decide(context)
+        if not isinstance(thought, Awaitable):
+            raise PlannerError(f"{who} has a decide that returns {type(thought).__name__}; make it `async def`")
+        return await thought
+    except (EmCoopError, MemoryError):
+        raise
+    except Exception as error:
+        raise PlannerError(f"{who} raised {type(error).__name__}: {error}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -79,16 +80,17 @@ class PostOffice:
         seat.messages_now += 1
         seat.chars_now += chars
         reachable = self._topology.reachable(seat.index)
-        wanted = reachable if message.recipients == EVERYONE else dict.fromkeys(message.recipients)
+        named: Sequence[Any] = () if isinstance(message.recipients, str) else message.recipients
+        wanted = list(reachable if message.recipients == EVERYONE else dict.fromkeys(named))
         over_budget = (
             self._budgets.messages_per_step is not None and seat.messages_now > self._budgets.messages_per_step
         ) or (
             self._budgets.message_chars_per_step is not None and seat.chars_now > self._budgets.message_chars_per_step
         )
         if over_budget:
-            return {"over_budget": list(wanted)}
+            return {"over_budget": wanted}
         if message.recipients == EVERYONE:
-            return {"": list(wanted)}
+            return {"": wanted}
         fates: dict[str, list[int]] = {"": [], "not_permitted": [], "no_such_agent": []}
         for recipient in wanted:
             exists = isinstance(recipient, int) and 0 <= recipient < len(self._seats)
@@ -114,7 +116,9 @@ class PostOffice:
             for recipient in recipients:
                 self._seats[recipient].unread.append(message)
             got.update(recipients)
-            self._transport(message.id, recipients, "delivered", message.recipients == EVERYONE)
+            everyone = message.recipients == EVERYONE
+            complete = everyone and len(recipients) == len(self._topology.reachable(message.sender))
+            self._transport(message.id, recipients, "delivered", complete)
         return sorted(got)
 
     def handle(self, seat: Seat, shown: Sequence[Message], reactions: Sequence[Reaction], activation: int) -> list[int]:
@@ -142,12 +146,12 @@ class PostOffice:
                 self._claims(message, "read", seat.index)
         seat.unread = [message for message in seat.unread if message.id not in ids]
         seat.kept = kept
-        for label, messages in by_label.items():
+        for said_label, messages in by_label.items():
             self._recorder.emit(
-                schema.Reaction(agent=seat.index, activation=activation, label=label, messages=messages)
+                schema.Reaction(agent=seat.index, activation=activation, label=said_label, messages=messages)
             )
-            if label != "wait":
-                self.counters[label] += len(messages)
+            if said_label != "wait":
+                self.counters[said_label] += len(messages)
         return rerouted
 
     def _reroute(self, seat: Seat, message: Message, reaction: Reaction, activation: int) -> int:

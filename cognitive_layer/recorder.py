@@ -110,7 +110,7 @@ class Recorder:
         """Write the constraint counts of the step just taken, if anybody was committed to anything."""
         if not counts:
             return
-        columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
+        columns: dict[str, Any] = {name: [] for name in _COLUMNS}
         for count in counts:
             for name, column in columns.items():
                 column.append(getattr(count, name))

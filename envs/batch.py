@@ -9,6 +9,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
+from emcoop.envs.kernels import kernel
 from emcoop.errors import ActionError, ConfigError
 from emcoop.rng import SeedSequence
 
@@ -35,8 +36,8 @@ def spread_seeds(seed: int | Sequence[int] | None, n_envs: int) -> list[int | No
     """Return one seed per environment: `seed + i` for a number, the given ones for a sequence."""
     if seed is None:
         return [None] * n_envs
-    if isinstance(seed, int):
-        return [seed + i for i in range(n_envs)]
+    if hasattr(seed, "__index__"):
+        return [int(seed) + i for i in range(n_envs)]
     if len(seed) != n_envs:
         raise ConfigError(f"got {len(seed)} seeds for {n_envs} environments: give one each, one number, or None")
     return list(seed)
@@ -47,18 +48,31 @@ def make_seeds(n_envs: int) -> list[SeedSequence]:
     return [SeedSequence() for _ in range(n_envs)]
 
 
-def read_actions(actions: Any, shape: tuple[int, int], n_actions: int, out: NDArray[np.uint8]) -> None:
+def read_actions(actions: Any, n_actions: int, out: NDArray[np.uint8]) -> None:
     """Copy joint actions `(n_envs, n)` into `out`.
 
     Raises:
         ActionError: Wrong shape, not integers, or out of range; `out` is then untouched.
     """
     given = np.asarray(actions)
-    if given.shape != shape or given.dtype.kind not in "iu":
+    if given.shape != out.shape or given.dtype.kind not in "iu":
         raise ActionError(
-            f"got actions of shape {given.shape} and type {given.dtype}: give integers of shape {shape}, "
+            f"got actions of shape {given.shape} and type {given.dtype}: give integers of shape {out.shape}, "
             "one row per environment, one column per agent"
         )
-    if given.size and (given.max() >= n_actions or (given.dtype.kind == "i" and given.min() < 0)):
+    # Two types only, because the kernel is compiled once for each; what int64 cannot hold comes out negative.
+    plain = np.ascontiguousarray(given if given.dtype == np.uint8 else given.astype(np.int64, copy=False))
+    if not copy_checked(plain, n_actions, out):
         raise ActionError(f"got actions from {given.min()} to {given.max()}: actions are 0 to {n_actions - 1}")
-    out[:] = given
+
+
+@kernel
+def copy_checked(given: NDArray[Any], n_actions: int, out: NDArray[np.uint8]) -> bool:
+    """Copy actions if all of them are in `[0, n_actions)`, and say whether they are."""
+    bad = False
+    for row in given:
+        for action in row:
+            bad |= action < 0 or action >= n_actions
+    if not bad:
+        out[:] = given
+    return not bad

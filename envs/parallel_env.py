@@ -104,18 +104,23 @@ class BlockPool:
 
     A step's observations are views of one block. Allocating a large block anew costs more in page faults than
     filling it, but a block is never reused while the caller holds any view of it.
+
+    Args:
+        shape: `(n_envs, n, view, view)`.
+        leading: What comes before the channel axis in the byte view: `(n,)` or `(n_envs, n)`.
     """
 
-    def __init__(self, n_envs: int, n_agents: int, view: int) -> None:
-        self._shape = (n_envs, n_agents, view, view)
+    def __init__(self, shape: tuple[int, int, int, int], leading: tuple[int, ...]) -> None:
+        self._shape = shape
+        self._leading = leading
         self._entries: list[tuple[NDArray[np.uint64], NDArray[np.uint8]]] = []
 
     def take(self) -> tuple[NDArray[np.uint64], NDArray[np.uint8]]:
         """Return a block of packed cells to write into and its byte view.
 
         Returns:
-            `(n_envs, n, view, view)` uint64, and the same memory as `(n_envs * n, 8, view, view)` uint8: byte `i` of
-            a cell is channel `i`.
+            `(n_envs, n, view, view)` uint64, and the same memory as `(*leading, 8, view, view)` uint8: byte `i` of a
+            cell is channel `i`.
         """
         if _REFCOUNTS_ARE_EXACT:
             for block, channels in self._entries:
@@ -125,8 +130,8 @@ class BlockPool:
                     return block, channels
         block = np.empty(self._shape, np.uint64)
         order = slice(None) if sys.byteorder == "little" else slice(None, None, -1)
-        view = self._shape[-1]
-        channels = block.view(np.uint8).reshape(-1, view, view, 8)[..., order].transpose(0, 3, 1, 2)
+        last = block.view(np.uint8).reshape(*self._leading, *self._shape[2:], 8)[..., order]
+        channels = np.moveaxis(last, -1, -3)
         if len(self._entries) < _POOL_SIZE:
             self._entries.append((block, channels))
         return block, channels

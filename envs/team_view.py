@@ -63,7 +63,7 @@ class TeamView(gymnasium.Env[TeamObservation, dict[str, Any]]):
         if isinstance(action, Mapping):
             dead = set(self.env.possible_agents) - set(living)
             action = {name: value for name, value in action.items() if name not in dead}
-        observations, rewards, terminations, truncations, infos = self.env.step(action)  # type: ignore[arg-type]
+        observations, rewards, terminations, truncations, infos = self.env.step(action)
         over = not self.env.agents
         agents = {
             name: {
@@ -84,7 +84,7 @@ class TeamView(gymnasium.Env[TeamObservation, dict[str, Any]]):
 
     def close(self) -> None:
         """Close the environment."""
-        self.env.close()
+        self.env.close()  # type: ignore[no-untyped-call]
 
 
 def _zeros(space: spaces.Space[Any]) -> Any:

@@ -29,7 +29,7 @@ class Priority:
         """Return the priority of a task for which `need` agents, the last of them `travel` steps away, are free."""
         worth = task.value + task.unlocks + 1e-6
         effort = 1.0 + travel + task.remaining
-        return worth**self.weight / (effort**self.effort * max(need, 1) ** self.hands)
+        return float(worth**self.weight / (effort**self.effort * max(need, 1) ** self.hands))
 
 
 def allocate(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
@@ -13,18 +13,76 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from emcoop.envs.batch import MAX_ENVS, check_autoreset, check_count, make_seeds, read_actions, spread_seeds
-from emcoop.envs.cube.dynamics import observe, step_and_observe
+from emcoop.envs.cube.dynamics import observe, observe_one, step_one
 from emcoop.envs.cube.env import check_view, state_digest, step_reward
 from emcoop.envs.cube.layout import place
-from emcoop.envs.cube.scratch import make_scratch
+from emcoop.envs.cube.scratch import ActionArray, Scratch, make_scratch
 from emcoop.envs.cube.settings import ACTIONS, make_settings
-from emcoop.envs.cube.world import CHANNELS, make_world
+from emcoop.envs.cube.world import CHANNELS, HEADER, OPEN, STEP, Board, CellArray, IntArray, make_world
+from emcoop.envs.kernels import kernel
 from emcoop.envs.parallel_env import BlockPool
 from emcoop.errors import ActionError
 
 StepResult = tuple[
     NDArray[np.uint8], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, NDArray[Any]]
 ]
+
+
+reward = kernel(step_reward)
+
+
+@kernel
+def step_range(
+    rows: IntArray,
+    occupancy: IntArray,
+    cells: CellArray,
+    actions: ActionArray,
+    held: NDArray[np.bool_],
+    observations: CellArray,
+    rewards: NDArray[np.float64],
+    terminated: NDArray[np.bool_],
+    truncated: NDArray[np.bool_],
+    delivered: IntArray,
+    by_agent: IntArray,
+    by_push: IntArray,
+    claims: IntArray,
+    log: IntArray,
+    first: int,
+    last: int,
+    pad: int,
+    max_steps: int,
+) -> int:
+    """Step environments `first` to `last - 1` and write everything a step returns.
+
+    Args:
+        rows, occupancy, cells: As in `World`; changed in place.
+        actions: `(n_envs, n)` uint8.
+        held: `(n_envs,)`; such an environment is left as it is and only observed, with reward 0.
+        observations: `(n_envs, n, view, view)` uint64 out.
+        rewards: `(n_envs, n)` out.
+        terminated, truncated: `(n_envs,)` out, as the environment is afterwards.
+        delivered: `(n_envs,)` out, weight delivered in this step.
+        by_agent, by_push, claims, log: Scratch.
+        first, last: Range of environments.
+        pad: Padding of `occupancy` and `cells`.
+        max_steps: Length of an episode.
+
+    Returns:
+        How many of them have ended.
+    """
+    n, view, n_ended = by_agent.shape[1], observations.shape[2], 0
+    m = (rows.shape[1] - HEADER - 2 * n) // 4
+    scratch = Scratch(by_agent, by_push, claims, log)
+    for env in range(first, last):
+        board = Board(rows, occupancy, cells, env, n, m, pad)
+        gained = 0 if held[env] else step_one(board, scratch, actions, False)
+        delivered[env] = gained
+        rewards[env, :] = 0.0 if held[env] else reward(gained, n)
+        terminated[env] = rows[env, OPEN] == 0
+        truncated[env] = not terminated[env] and rows[env, STEP] >= max_steps
+        n_ended += terminated[env] or truncated[env]
+        observe_one(board, view, observations)
+    return n_ended
 
 
 class CubeBatch:
@@ -67,14 +125,13 @@ class CubeBatch:
         world = self._world = make_world(self.settings, self.settings.weights, self.n_envs, view)
         side = world.occupancy.shape[1]
         self._scratches = [make_scratch(self.n_agents, world.n_blocks, side) for _ in range(threads)]
-        self._pool = BlockPool(self.n_envs, self.n_agents, view)
-        self._executor = ThreadPoolExecutor(threads) if threads > 1 else None
-        bounds = np.linspace(0, self.n_envs, threads + 1).astype(int).tolist()
-        self._ranges = list(pairwise(bounds))
+        self._pool = BlockPool((self.n_envs, self.n_agents, view, view), (self.n_envs, self.n_agents))
+        self._executor = ThreadPoolExecutor(threads - 1) if threads > 1 else None
+        self._ranges = list(pairwise(np.linspace(0, self.n_envs, threads + 1).astype(int).tolist()))
         self._seeds = make_seeds(self.n_envs)
         self._actions = np.zeros((self.n_envs, self.n_agents), np.uint8)
-        self._outcome = np.zeros((self.n_envs, 4), np.int32)
-        self._ended = np.zeros(self.n_envs, np.bool_)
+        self._held = np.zeros(self.n_envs, np.bool_)
+        self._n_held = 0
         self._running = False
 
     def reset(self, seed: int | Sequence[int] | None = None) -> tuple[NDArray[np.uint8], dict[str, NDArray[Any]]]:
@@ -88,17 +145,17 @@ class CubeBatch:
         """
         for env, own in enumerate(spread_seeds(seed, self.n_envs)):
             self._start(env, own)
-        self._ended[:] = False
+        self._hold(np.zeros(self.n_envs, np.bool_), 0)
         self._running = True
-        block, channels = self._pool.take()
-        self._each_thread(lambda i, first, last: self._observe(block, first, last))
-        return self._shaped(channels), {}
+        block, observations = self._pool.take()
+        self._observe(block, 0, self.n_envs)
+        return observations, {}
 
     def step(self, actions: NDArray[np.integer[Any]]) -> StepResult:
         """Take one joint step in every environment.
 
         Args:
-            actions: `(n_envs, n)` integers 0 to 4.
+            actions: `(n_envs, n)` integers 0 to 4; uint8 is the cheapest.
 
         Returns:
             Observations `(n_envs, n, 8, view, view)` uint8, rewards `(n_envs, n)`, terminated and truncated
@@ -110,53 +167,55 @@ class CubeBatch:
         """
         if not self._running:
             raise ActionError("no episode is running: call reset() first")
-        read_actions(actions, self._actions.shape, len(ACTIONS), self._actions)
-        frozen = self._ended.copy() if self.autoreset != AutoresetMode.SAME_STEP else None
-        kept = self._world.rows[frozen].copy() if self._freezes(frozen) else None
-        block, channels = self._pool.take()
-        self._each_thread(lambda i, first, last: self._step(block, i, first, last))
-        delivered = self._outcome[:, 0].copy()
-        terminated = self._outcome[:, 1] == 0
-        truncated = ~terminated & (self._outcome[:, 2] >= self.settings.max_steps)
+        read_actions(actions, len(ACTIONS), self._actions)
+        if self._n_held and self.autoreset is AutoresetMode.NEXT_STEP:
+            self._restart(self._held)
+        block, observations = self._pool.take()
+        rewards = np.empty(self._actions.shape)
+        terminated, truncated = np.empty(self.n_envs, np.bool_), np.empty(self.n_envs, np.bool_)
+        delivered = np.empty(self.n_envs, np.int32)
+        n_ended = self._run(block, rewards, terminated, truncated, delivered)
         info: dict[str, NDArray[Any]] = {"delivered_weight": delivered}
-        rewards = np.repeat(step_reward(delivered, self.n_agents)[:, None], self.n_agents, axis=1)
-        if frozen is not None and frozen.any():
-            self._skip(frozen, kept, block, delivered, rewards, terminated, truncated)
-        ended = terminated | truncated
-        if self.autoreset == AutoresetMode.SAME_STEP and ended.any():
-            info["final_observation"], info["_final_observation"] = self._shaped(channels).copy(), ended
-            self._restart(ended, block)
-        self._ended = ended
-        return self._shaped(channels), rewards, terminated, truncated, info
+        if self.autoreset is not AutoresetMode.SAME_STEP:
+            if n_ended or self._n_held:
+                self._hold(terminated | truncated, n_ended)
+        elif n_ended:
+            ended = terminated | truncated
+            info["final_observation"], info["_final_observation"] = observations.copy(order="K"), ended
+            self._restart(ended)
+            for env in np.flatnonzero(ended).tolist():
+                self._observe(block, env, env + 1)
+        return observations, rewards, terminated, truncated, info
 
-    def _freezes(self, frozen: NDArray[np.bool_] | None) -> bool:
-        return self.autoreset == AutoresetMode.DISABLED and frozen is not None and bool(frozen.any())
-
-    def _skip(
+    def _run(
         self,
-        frozen: NDArray[np.bool_],
-        kept: NDArray[np.int32] | None,
         block: NDArray[np.uint64],
-        delivered: NDArray[np.int32],
         rewards: NDArray[np.float64],
         terminated: NDArray[np.bool_],
         truncated: NDArray[np.bool_],
-    ) -> None:
-        """Undo the step of environments whose episode had ended before it."""
-        delivered[frozen] = 0
-        rewards[frozen] = 0.0
-        if kept is None:
-            terminated[frozen] = truncated[frozen] = False
-            self._restart(frozen, block)
-            return
-        for env, row in zip(np.flatnonzero(frozen).tolist(), kept):
-            self._world.restore(env, row)
-            self._observe(block, env, env + 1)
+        delivered: NDArray[np.int32],
+    ) -> int:
+        """Step all environments, shared among the threads; return how many episodes are over."""
+        world, settings = self._world, self.settings
 
-    def _restart(self, which: NDArray[np.bool_], block: NDArray[np.uint64]) -> None:
+        def part(thread: int) -> int:
+            return step_range(
+                world.rows, world.occupancy, world.cells, self._actions, self._held, block, rewards, terminated,
+                truncated, delivered, *self._scratches[thread], *self._ranges[thread], world.pad, settings.max_steps,
+            )  # fmt: skip
+
+        if self._executor is None:
+            return part(0)
+        others = [self._executor.submit(part, thread) for thread in range(1, len(self._ranges))]
+        return part(0) + sum(other.result() for other in others)
+
+    def _hold(self, held: NDArray[np.bool_], count: int) -> None:
+        """Note which environments the next step leaves as they are."""
+        self._held, self._n_held = held, count
+
+    def _restart(self, which: NDArray[np.bool_]) -> None:
         for env in np.flatnonzero(which).tolist():
             self._start(env, None)
-            self._observe(block, env, env + 1)
 
     def _start(self, env: int, seed: int | None) -> None:
         agents, blocks = place(self.settings, self._seeds[env].next(seed))
@@ -165,23 +224,6 @@ class CubeBatch:
     def _observe(self, block: NDArray[np.uint64], first: int, last: int) -> None:
         world = self._world
         observe(world.rows, world.occupancy, world.cells, block, first, last, world.pad)
-
-    def _step(self, block: NDArray[np.uint64], thread: int, first: int, last: int) -> None:
-        world = self._world
-        step_and_observe(
-            world.rows, world.occupancy, world.cells, self._actions, block, self._outcome, *self._scratches[thread],
-            first, last, world.pad, self.view, False,
-        )  # fmt: skip
-
-    def _each_thread(self, work: Callable[[int, int, int], None]) -> None:
-        jobs = [(i, first, last) for i, (first, last) in enumerate(self._ranges)]
-        if self._executor is None:
-            work(*jobs[0])
-        else:
-            list(self._executor.map(lambda job: work(*job), jobs))
-
-    def _shaped(self, channels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return channels.reshape(self.n_envs, self.n_agents, len(CHANNELS), self.view, self.view)
 
     def state(self) -> NDArray[np.int32]:
         """Return the whole state, one row per environment, in the order of `CubeEnv.state`."""

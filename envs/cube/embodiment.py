@@ -159,6 +159,7 @@ class CubeEmbodiment:
         """Update what one agent with limited sight knows: what it sees now, and blocks it remembers."""
         row, col = self._cells[agent]
         known, sight = self._knowledge[agent], self._sight
+        assert sight is not None
 
         def near(r: int, c: int) -> bool:
             return max(abs(r - row), abs(c - col)) <= sight
@@ -312,7 +313,8 @@ class CubeEmbodiment:
         for kind, known in (("block", len(self._delivered)), ("agent", self.n_agents)):
             number = key.removeprefix(kind)
             if key != number and number.isdigit() and int(number) < known:
-                return self._fact(kind, int(number)) == (list(value) if isinstance(value, tuple) else value)
+                told = list(value) if isinstance(value, tuple) else value
+                return bool(self._fact(kind, int(number)) == told)
         return None
 
     def _fact(self, kind: str, index: int) -> Any:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from copy import copy
-from typing import Any, ClassVar
+from itertools import compress
+from typing import Any
 
 import numpy as np
 from gymnasium import spaces
@@ -73,7 +74,7 @@ class CubeEnv(ParallelEnv[str, Observation, int]):
         ConfigError: A setting does not fit; the sentence says what does.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {
+    metadata: dict[str, Any] = {  # noqa: RUF012 - PettingZoo declares it so
         "name": "emcoop/Cube-v0",
         "render_modes": list(RENDER_MODES),
         "render_fps": 10,
@@ -103,11 +104,9 @@ class CubeEnv(ParallelEnv[str, Observation, int]):
         self.possible_agents = agent_names(self.settings.n_agents)
         self.agents: list[str] = []
         self._mask_actions = action_mask
-        self._reader = ActionReader(self.possible_agents, ACTIONS)
-        self._outcome = np.zeros((1, 4), np.int32)
         self._seeds = SeedSequence()
-        self._pool = BlockPool(1, self.settings.n_agents, view)
         self._window: Any = None
+        self._make_buffers()
         self._observation_space = self._make_observation_space()
         self._action_spaces = {name: spaces.Discrete(len(ACTIONS)) for name in self.possible_agents}
         self._prepare(self.settings.weights)
@@ -122,6 +121,19 @@ class CubeEnv(ParallelEnv[str, Observation, int]):
         self.scratch = make_scratch(self.settings.n_agents, len(weights), self.world.occupancy.shape[1])
         self._events: CubeEvents | None = None
 
+    def _make_buffers(self) -> None:
+        """Make what a step works with and no other environment may share.
+
+        Copying a dictionary is several times cheaper than filling one, so the usual answers are kept as templates.
+        """
+        names = self.possible_agents
+        self._reader = ActionReader(names, ACTIONS)
+        self._outcome = np.zeros((1, 4), np.int32)
+        self._outcome_row = self._outcome[0]
+        self._pool = BlockPool((1, len(names), self.view, self.view), (len(names),))
+        self._nobody = dict.fromkeys(names, False)
+        self._no_gain = dict.fromkeys(names, step_reward(0, len(names)))
+
     def _make_observation_space(self) -> spaces.Space[Any]:
         if self.observation == "window":
             return spaces.Box(0, 255, (len(CHANNELS), self.view, self.view), np.uint8)
@@ -134,7 +146,7 @@ class CubeEnv(ParallelEnv[str, Observation, int]):
         """Return the observation space, the same object for all agents."""
         return self._observation_space
 
-    def action_space(self, agent: str) -> spaces.Discrete:
+    def action_space(self, agent: str) -> Any:
         """Return the agent's own action space."""
         return self._action_spaces[agent]
 
@@ -189,9 +201,8 @@ class CubeEnv(ParallelEnv[str, Observation, int]):
                 return {}, {}, {}, {}, {}
             raise ActionError("no episode is running: it has ended or not begun; call reset() first")
         self._reader.read(actions)
-        agents = self.agents
         observations = self._advance()
-        gained, n_open, step, n_events = self._outcome[0].tolist()
+        gained, n_open, step, n_events = self._outcome_row.tolist()
         self._events = CubeEvents(self.possible_agents, self.scratch) if n_events else None
         infos = self._infos()
         terminated = n_open == 0
@@ -202,11 +213,14 @@ class CubeEnv(ParallelEnv[str, Observation, int]):
             self.render()
         return (
             observations,
-            dict.fromkeys(agents, step_reward(gained, len(agents))),
-            dict.fromkeys(agents, terminated),
-            dict.fromkeys(agents, truncated),
+            self._for_all(step_reward(gained, len(infos))) if gained else self._no_gain.copy(),
+            self._for_all(True) if terminated else self._nobody.copy(),
+            self._for_all(True) if truncated else self._nobody.copy(),
             infos,
         )
+
+    def _for_all(self, value: Any) -> dict[str, Any]:
+        return dict.fromkeys(self._nobody, value)
 
     def _advance(self) -> dict[str, Observation]:
         """Run the kernels on the joint action read last; return what the agents see."""
@@ -243,12 +257,11 @@ class CubeEnv(ParallelEnv[str, Observation, int]):
         return {name: {"board": board, "you": you.copy()} for name, you in zip(self.possible_agents, world.agents[0])}
 
     def _infos(self) -> dict[str, dict[str, Any]]:
-        if self._events is None:
-            infos: dict[str, dict[str, Any]] = {name: {"events": ()} for name in self.agents}
-        else:
+        infos: dict[str, dict[str, Any]] = {name: {"events": ()} for name in self.agents}
+        if self._events is not None:
             read = self._events.of_agent
-            flags = self.scratch.by_agent[HAS_EVENT].tolist()
-            infos = {name: {"events": LazyEvents(read, i) if flags[i] else ()} for i, name in enumerate(self.agents)}
+            for i, info in compress(enumerate(infos.values()), self.scratch.by_agent[HAS_EVENT].tolist()):
+                info["events"] = LazyEvents(read, i)
         if self._mask_actions:
             for info, mask in zip(infos.values(), self._action_masks()):
                 info["action_mask"] = mask
@@ -290,7 +303,8 @@ class CubeEnv(ParallelEnv[str, Observation, int]):
 
         Steps taken, open blocks, then agents `(row, col)`, blocks `(row, col)`, block weights, delivered flags.
         """
-        return self.world.rows[0].copy()
+        row: NDArray[np.int32] = self.world.rows[0].copy()
+        return row
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state as plain arrays (copies).
@@ -324,10 +338,8 @@ class CubeEnv(ParallelEnv[str, Observation, int]):
         twin._window = None
         twin.world = self.world.clone()
         twin.scratch = make_scratch(self.settings.n_agents, len(self._weights), self.world.occupancy.shape[1])
-        twin._reader = ActionReader(self.possible_agents, ACTIONS)
-        twin._outcome = self._outcome.copy()
         twin._seeds = copy(self._seeds)
-        twin._pool = BlockPool(1, self.settings.n_agents, self.view)
+        twin._make_buffers()
         return twin
 
     def render(self) -> Any:

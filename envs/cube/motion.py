@@ -151,7 +151,7 @@ def enter_cells(b: Board, s: Scratch, actions: ActionArray) -> None:
         if abs(s.claims[y + DROW[side], x + DCOL[side]]) == i + 1:
             s.claims[y + DROW[side], x + DCOL[side]] = 0
             set_free(b, y, x)
-            _shift_agent(b, i, side)
+            _shift_agent(b, i, int(side))
 
 
 @kernel

@@ -189,7 +189,7 @@ def weigh_groups(b: Board, s: Scratch, touched: int) -> None:
 
 @kernel
 def is_strong(s: Scratch, group: int) -> bool:
-    return s.by_push[GROUP_FORCE, group] >= s.by_push[GROUP_WEIGHT, group]
+    return bool(s.by_push[GROUP_FORCE, group] >= s.by_push[GROUP_WEIGHT, group])
 
 
 @kernel

@@ -48,7 +48,7 @@ from emcoop.envs.kernels import kernel
 @kernel
 def add_event(s: Scratch, kind: int, number: int, have: int, need: int, detail: int) -> int:
     """Append an event that lists nobody yet; return where it starts in the log."""
-    start = s.log[LOG_USED]
+    start = int(s.log[LOG_USED])
     s.log[LOG_EVENTS] += 1
     s.log[LOG_USED] += EVENT_HEADER
     s.log[start + KIND] = kind

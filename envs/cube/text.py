@@ -42,14 +42,16 @@ def _gap(block: Block, row: int, col: int) -> int:
 
 def _block_line(known: CubeMap, index: int) -> str:
     block = known.blocks[index]
-    needs = sum(known.blocks[b].weight for b in known.chain(index))
     line = (
         f"- block {index}: weight {block.weight}, rows {block.row}-{block.row + block.weight - 1}, columns "
         f"{block.col}-{block.col + block.weight - 1}, {known.to_goal(block)} columns to the goal; pushing it right "
-        f"takes {needs} agents in line on its left face, {known.aligned(index)} are there"
+        f"takes {known.required(index)} agents in line on its left face, {known.aligned(index)} are there"
     )
     stuck = known.is_stuck(block)
     if stuck:
         return f"{line}; it can never be delivered: {stuck}"
     ahead = known.in_corridor(block)
-    return f"{line}; in its way: blocks {', '.join(map(str, ahead))}" if ahead else line
+    if not ahead:
+        return line
+    rest = f" and {len(ahead) - MOST_LISTED} more" if len(ahead) > MOST_LISTED else ""
+    return f"{line}; in its way: blocks {', '.join(map(str, ahead[:MOST_LISTED]))}{rest}"

@@ -56,7 +56,7 @@ class Board(NamedTuple):
 @kernel
 def goal_column(b: Board) -> int:
     """Return the goal column in padded coordinates."""
-    return b.occupancy.shape[1] - b.pad - 1
+    return int(b.occupancy.shape[1] - b.pad - 1)
 
 
 @kernel
@@ -75,7 +75,7 @@ def block_at(b: Board, block: int) -> tuple[int, int]:
 @kernel
 def weight_of(b: Board, block: int) -> int:
     """Return a block's weight, which is also its side in cells."""
-    return b.rows[b.env, HEADER + 2 * b.n + 2 * b.m + block]
+    return int(b.rows[b.env, HEADER + 2 * b.n + 2 * b.m + block])
 
 
 @kernel

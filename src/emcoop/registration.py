@@ -44,7 +44,7 @@ class EnvironmentSpec:
         return re.sub(r"(-v\d+)$", r"-Seat\1", self.id)
 
 
-_CUBE = {
+_CUBE: dict[str, Any] = {
     "parallel": "emcoop.envs.cube.env:CubeEnv",
     "embodiment": "emcoop.envs.cube.embodiment:CubeEmbodiment",
     "batch": "emcoop.envs.cube.batch:CubeBatch",
