@@ -14,6 +14,7 @@ MOST_CELLS = 2**26
 
 DROW = (-1, 1, 0, 0)
 DCOL = (0, 0, -1, 1)
+"""Steps of the four sides: 0 up, 1 down, 2 left, 3 right."""
 
 
 @kernel

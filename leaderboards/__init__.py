@@ -1,0 +1,1 @@
+"""Verifying and ranking submissions. May use traces, metrics and envs; nothing below may use it."""

@@ -47,6 +47,13 @@ def check_view(view: int) -> int:
     return view
 
 
+def check_sight(sight: int | None) -> int | None:
+    """Return the sight radius if it is None or a whole number of cells >= 1, else raise `ConfigError`."""
+    if sight is not None and (isinstance(sight, bool) or not isinstance(sight, int) or sight < 1):
+        raise ConfigError(f"sight={sight!r} does not fit: give a radius of 1 or more cells, or None for the whole map")
+    return sight
+
+
 class CubeEnv(ParallelEnv[str, Observation, int]):
     """Cooperative block pushing on a square grid (the CUBE environment; see `docs/cube.md`).
 
@@ -99,7 +106,7 @@ class CubeEnv(ParallelEnv[str, Observation, int]):
         self.settings: CubeSettings = make_settings(n_agents, grid_size, blocks, max_steps)
         self.view = check_view(view)
         self.observation = observation
-        self.sight = sight
+        self.sight = check_sight(sight)
         self.render_mode = check_render_mode(render_mode)
         self.possible_agents = agent_names(self.settings.n_agents)
         self.agents: list[str] = []
@@ -352,7 +359,8 @@ class CubeEnv(ParallelEnv[str, Observation, int]):
 
         if self.render_mode is None:
             raise ConfigError(f"nothing to render: create the environment with render_mode, one of {RENDER_MODES}")
-        snapshot, size = self.snapshot(), self.settings.grid_size
+        snapshot = {**self.snapshot(), "max_steps": self.settings.max_steps}
+        size = self.settings.grid_size
         if self.render_mode == "ansi":
             return render_ansi(snapshot, size)
         frame = render_rgb(snapshot, size)

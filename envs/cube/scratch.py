@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emcoop.envs.cube.world import IntArray
+from emcoop.envs.navigation import DCOL as DCOL
+from emcoop.envs.navigation import DROW as DROW
 
 ActionArray = NDArray[np.uint8]
 
-DROW = (-1, 1, 0, 0)
-DCOL = (0, 0, -1, 1)
 RIGHT = 3
 
 # Rows of `Scratch.by_agent`. An agent that was moved by a line has `PUSH_OF` = MOVED.

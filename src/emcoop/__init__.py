@@ -15,6 +15,7 @@ from emcoop.registration import register_all
 from emcoop.version import __version__
 
 if TYPE_CHECKING:
+    from emcoop import testing
     from emcoop.catalogue import list_environments, list_metrics, list_planners, list_topologies
     from emcoop.cognitive_layer.episode import run_episode
     from emcoop.metrics import score_trace
@@ -33,6 +34,7 @@ __all__ = [
     "replay",
     "run_episode",
     "score_trace",
+    "testing",
     "trace_digest",
 ]
 
@@ -50,6 +52,8 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "testing":
+        return import_module("emcoop.testing")
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'emcoop' has no attribute {name!r}")

@@ -128,6 +128,7 @@ BAD_SETTINGS = [
     ({"blocks": {}}, "blocks={}"),
     ({"max_steps": 0}, "max_steps=0"),
     ({"view": 4}, "view=4"),
+    ({"sight": 0}, "sight=0"),
     ({"observation": "pixels"}, "'pixels'"),
     ({"render_mode": "movie"}, "'movie'"),
     ({"weather": "rain"}, "'weather'"),
