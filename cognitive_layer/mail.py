@@ -51,6 +51,7 @@ class PostOffice:
         self._recorder = recorder
         self._embodiment = embodiment
         self._next_id = 0
+        self._checkable: set[int] = set()
         self.counters: Counter[str] = Counter()
 
     def send(self, seat: Seat, messages: Sequence[Message]) -> list[int]:
@@ -143,7 +144,8 @@ class PostOffice:
                 kept.append(message)
             elif label == "consume":
                 seat.memory.learn(message.facts, message.sender)
-                self._claims(message, "read", seat.index)
+                if message.id in self._checkable:
+                    self._claims(message, "read", seat.index)
         seat.unread = [message for message in seat.unread if message.id not in ids]
         seat.kept = kept
         for said_label, messages in by_label.items():
@@ -168,6 +170,7 @@ class PostOffice:
         for key, fact in message.facts.items():
             truth = self._embodiment.check_fact(key, fact.value)
             if truth is not None:
+                self._checkable.add(message.id)
                 self._recorder.emit(
                     schema.Claim(message=message.id, key=key, value=fact.value, when=when, true=truth, agent=agent)
                 )

@@ -33,7 +33,8 @@ class Memory:
         for key, fact in facts.items():
             known = self.facts.get(key)
             if known is None or fact.step >= known.step:
-                self.facts.pop(key, None)
+                if known is not None:
+                    del self.facts[key]
                 self.facts[key] = Remembered(fact.value, fact.step, source)
         while len(self.facts) > MOST_FACTS:
             del self.facts[next(iter(self.facts))]

@@ -266,7 +266,10 @@ def wilson(hits: int, n: int, *, level: float = 0.95) -> Estimate:
     rate = hits / n
     centre = (rate + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
-    return Estimate(rate, max(0.0, centre - half), min(1.0, centre + half), n)
+    # At the ends the interval closes exactly there; floats would miss it by a hair.
+    low = 0.0 if hits == 0 else centre - half
+    high = 1.0 if hits == n else centre + half
+    return Estimate(rate, low, high, n)
 
 
 def holm(p_values: ArrayLike) -> FloatArray:

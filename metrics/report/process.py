@@ -36,12 +36,11 @@ def process_trace(results: Results, traces: Path | None) -> Drawn:
     if traces is None:
         return Drawn("process_trace", QUESTION, absent="No folder with traces was given.")
     candidates = _candidates(results)
-    problem = "no completed episode names its trace" if not candidates else ""
-    for row in candidates[:_TRIES]:
-        path = _locate(traces, row["trace"])
-        if path is None:
-            problem = f"{row['trace']!r} is not in the traces folder"
-            continue
+    found = [(path, row) for row in candidates if (path := _locate(traces, row["trace"])) is not None]
+    problem = "no completed episode names its trace"
+    if candidates and not found:
+        problem = f"{candidates[0]['trace']!r} and the others are not in the traces folder"
+    for path, row in found[:_TRIES]:
         try:
             trace = read_trace(path)
         except TraceError as error:

@@ -124,7 +124,7 @@ def prepare(results: pd.DataFrame) -> Results:
     rows = results.reset_index(drop=True).copy()
     for column in _TEXT:
         # A CSV file reads empty texts back as NaN.
-        rows[column] = rows[column].fillna("").astype(str) if column in rows else ""
+        rows[column] = rows[column].astype(object).where(rows[column].notna(), "").astype(str) if column in rows else ""
     for column in METRICS:
         rows[column] = pd.to_numeric(rows[column], errors="coerce").astype(float) if column in rows else float("nan")
     rows["attempt"] = pd.to_numeric(rows["attempt"]) if "attempt" in rows else 1

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emcoop.envs import navigation
 from emcoop.envs.navigation import FREE, SOLID, STANDING, UNREACHABLE, FieldCache, descend, distance_field
 
+COLUMN_1 = np.array([[1, 1, 0]], np.int32)
 STEPS = ((-1, 0), (1, 0), (0, -1), (0, 1))
 
 
@@ -56,8 +58,8 @@ def mazes(draw: st.DrawFn) -> tuple[Any, list[tuple[int, int, int]]]:
     obstacles[1:-1, 1:-1] = np.array(cells, np.uint8).reshape(rows, cols)
     target = st.tuples(st.integers(1, rows), st.integers(1, cols), st.integers(0, 6))
     drawn = draw(st.lists(target, max_size=5))
-    # Where somebody stands there is no free place, so such a cell is a target only from distance 0.
-    targets = [(y, x, 0 if obstacles[y, x] == STANDING else start) for y, x, start in drawn]
+    # Only free cells are worse places to be: a target where something stands is the only one there is.
+    targets = [(y, x, start if obstacles[y, x] == FREE else 0) for y, x, start in drawn]
     return obstacles, sorted(targets, key=lambda t: t[2])
 
 
@@ -162,10 +164,10 @@ def test_on_large_boards_a_field_may_be_some_steps_old(size: int, age: int) -> N
     assert cache.get("a", 1 + max(age, 1), 1 + max(age, 1), obstacles, target)[1, 3] == 2
 
 
-def test_the_cache_does_not_grow_without_bound() -> None:
-    cache, obstacles = FieldCache((1024, 1024)), open_board(1024)
-    for col in range(1, 40):
-        cache.get(col, 0, 0, obstacles, np.array([[1, col, 0]], np.int32))
-    assert len(cache._fields) < 39
-    again = cache.get(39, 0, 0, np.full_like(obstacles, SOLID), np.array([[1, 39, 0]], np.int32))
-    assert again[1, 40] == 1, "the newest is kept"
+def test_the_cache_does_not_grow_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(navigation, "MOST_CELLS", 0)
+    cache, obstacles = FieldCache((40, 40)), open_board(40)
+    computed = [cache.get(col, 0, 0, obstacles, np.array([[1, col, 0]], np.int32)) for col in range(1, 39)]
+    newest_first = range(len(computed), 0, -1)
+    kept = [col for col in newest_first if cache.get(col, 0, 0, obstacles, COLUMN_1) is computed[col - 1]]
+    assert kept == [*newest_first[:8]], "the newest are kept"

@@ -1,0 +1,233 @@
+"""Messages: whatever agents do to each other, every copy is accounted for once."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from cognitive_tools import TOPOLOGIES, Puppet, call, check_stages, in_turn, of, plan, play, say, wait
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from emcoop.cognitive_layer.mail import check_books
+from emcoop.cognitive_layer.plan import EVERYONE, RESUME, Decision, Fact, Message, PlanningContext, Reaction
+from emcoop.cognitive_layer.stages import I
+from emcoop.errors import EmCoopError
+from emcoop.trace import schema
+
+N = 4
+FINAL = ("consume", "discard", "reroute", "unread")
+LOST = ("dropped", "expired", "muted", "not_permitted", "over_budget", "no_such_agent")
+
+
+class Chatterbox(Puppet):
+    """Sends, plans and reacts at random, to agents it may and may not reach, or that do not exist."""
+
+    def __init__(self, seed: int, seat: int) -> None:
+        super().__init__(lambda puppet, context: self._any_decision(context))
+        self._rng = random.Random(f"{seed}/{seat}")
+
+    def _any_decision(self, context: PlanningContext) -> Decision:
+        rng = self._rng
+        plans = [plan(call("wait", steps=rng.randint(1, 4))).plan, RESUME if context.stage is I else None]
+        return Decision(
+            rng.choice(plans),
+            tuple(self._any_message(context) for _ in range(rng.choice((0, 0, 1, 2)))),
+            tuple(self._any_reaction(message.id) for message in context.unread if rng.random() < 0.7),
+        )
+
+    def _any_message(self, context: PlanningContext) -> Message:
+        rng = self._rng
+        to = EVERYONE if rng.random() < 0.4 else tuple(rng.choices(range(-1, N + 2), k=rng.randint(0, 3)))
+        facts = {f"agent{rng.randrange(N)}": Fact([rng.randrange(9), 0], context.step)} if rng.random() < 0.5 else {}
+        return Message(to, rng.choice(("inform", "commit", "free")), "x" * rng.randrange(20), facts)
+
+    def _any_reaction(self, message: int) -> Reaction:
+        label: Any = self._rng.choice(("consume", "wait", "discard", "reroute"))
+        to = tuple(self._rng.choices(range(-1, N + 1), k=2)) if label == "reroute" else ()
+        return Reaction(message, label, to)
+
+
+def reach(topology: str, sender: int) -> Sequence[int]:
+    others = [i for i in range(N) if i != sender]
+    if topology == "centralized":
+        return others if sender == 0 else [0]
+    return {"individual": [], "debate": list(range(sender + 1, N)), "decentralized": others}[topology]
+
+
+def copies(events: Sequence[schema.Event], topology: str) -> tuple[Counter[Any], Counter[Any]]:
+    """Return what became of each copy on its way, and of each delivered copy at its reader, from the trace."""
+    sender = {e.id: e.sender for e in events if isinstance(e, schema.Message)}
+    fate: Counter[Any] = Counter()
+    label: Counter[Any] = Counter()
+    for e in events:
+        if isinstance(e, schema.Transport):
+            to = reach(topology, sender[e.message]) if e.recipients == EVERYONE else e.recipients
+            assert len(to) == e.count
+            fate.update((e.message, agent, e.outcome) for agent in to)
+        elif isinstance(e, schema.Reaction) and e.label in FINAL:
+            label.update((message, e.agent) for message in e.messages)
+    return fate, label
+
+
+CHANNELS = st.fixed_dictionaries(
+    {},
+    optional={
+        "loss": st.sampled_from((0.3, 1.0)),
+        "delay": st.integers(1, 3),
+        "control": st.just("mute"),
+    },
+)
+BUDGETS = st.fixed_dictionaries(
+    {},
+    optional={
+        "messages_per_step": st.integers(1, 3),
+        "message_chars_per_step": st.integers(1, 40),
+        "decisions_per_step": st.integers(1, 4),
+        "rounds_per_step": st.integers(1, 9),
+    },
+)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(
+    seed=st.integers(0, 10**6),
+    topology=st.sampled_from(TOPOLOGIES),
+    channel=CHANNELS,
+    budgets=BUDGETS,
+    thinking=st.sampled_from((1, 1, 2, [1, 3])),
+)
+def test_the_books_balance(
+    seed: int, topology: str, channel: Mapping[str, Any], budgets: Mapping[str, Any], thinking: Any
+) -> None:
+    team = [Chatterbox(seed, seat) for seat in range(N)]
+    result = play(
+        team, topology=topology, channel=channel, budgets=budgets, thinking_rounds=thinking, seed=seed, max_steps=15
+    )
+    assert result.status == "completed", result.error
+    check_stages(result.events, N)
+    fate, label = copies(result.events, topology)
+    assert all(count == 1 for count in fate.values()), "each copy has one fate"
+    assert Counter((message, agent) for message, agent, _ in fate).most_common(1)[0][1] == 1 if fate else True
+    assert set(label) == {(message, agent) for message, agent, outcome in fate if outcome == "delivered"}
+    assert all(count == 1 for count in label.values()), "each delivered copy is handled once, or left unread"
+
+    counters = of(result, schema.End)[0].counters
+    by_outcome = Counter(outcome for _, _, outcome in fate)
+    assert {name: counters.get(name, 0) for name in (*LOST, "delivered")} == {
+        name: by_outcome[name] for name in (*LOST, "delivered")
+    }
+    assert counters.get("copies", 0) == sum(by_outcome.values())
+    if channel.get("control") == "mute":
+        assert by_outcome["delivered"] == 0
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(seed=st.integers(0, 10**6), topology=st.sampled_from(TOPOLOGIES), delay=st.integers(0, 2))
+def test_only_what_was_in_the_context_is_handled(seed: int, topology: str, delay: int) -> None:
+    team = [Chatterbox(seed, seat) for seat in range(N)]
+    result = play(team, topology=topology, channel={"delay": delay}, seed=seed, max_steps=15)
+    shown: dict[int, set[int]] = {}
+    asked = [0] * N
+    for activation in of(result, schema.Activation):
+        if activation.outcome != "forced":
+            context = team[activation.agent].contexts[asked[activation.agent]]
+            shown[activation.id] = {message.id for message in context.unread}
+            asked[activation.agent] += 1
+    assert asked == [puppet.asked for puppet in team]
+    handled: dict[int, set[int]] = {}
+    for reaction in of(result, schema.Reaction):
+        if reaction.activation >= 0:
+            handled.setdefault(reaction.activation, set()).update(reaction.messages)
+    assert handled == {activation: ids for activation, ids in shown.items() if ids}
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(seed=st.integers(0, 10**6), topology=st.sampled_from(TOPOLOGIES))
+def test_nobody_reads_what_was_not_sent_to_it(seed: int, topology: str) -> None:
+    team = [Chatterbox(seed, seat) for seat in range(N)]
+    result = play(team, topology=topology, seed=seed, max_steps=15)
+    fate, _ = copies(result.events, topology)
+    sent = {m.id: m for m in of(result, schema.Message)}
+    for me, puppet in enumerate(team):
+        for message in (message for context in puppet.contexts for message in context.unread):
+            assert fate[message.id, me, "delivered"] == 1
+            assert me in reach(topology, message.sender)
+            assert message.sender == sent[message.id].sender
+
+
+# One thing at a time -----------------------------------------------------------------------------------------
+
+
+def react(label: Any, *to: int) -> Puppet:
+    """Return a puppet that treats every message alike."""
+
+    def answer(puppet: Puppet, context: PlanningContext) -> Decision:
+        reactions = tuple(Reaction(message.id, label, to) for message in context.unread)
+        return Decision(RESUME if context.stage is I else wait(2).plan, (), reactions)
+
+    return Puppet(answer)
+
+
+def labels(result: Any) -> list[tuple[str, list[int]]]:
+    return [(e.label, e.messages) for e in of(result, schema.Reaction)]
+
+
+def test_a_message_that_is_kept_is_shown_again_but_does_not_interrupt_again() -> None:
+    keeper = react("wait")
+    result = play([in_turn(say(1), wait(20)), keeper], topology="decentralized", max_steps=6)
+    assert [(c.step, c.stage.value, len(c.unread)) for c in keeper.contexts] == [
+        (0, "R", 0), (0, "I", 1), (2, "R", 1), (4, "R", 1),
+    ]  # fmt: skip
+    assert labels(result) == [*[("wait", [0])] * 3, ("unread", [0])]
+
+
+def test_facts_of_consumed_messages_are_remembered_others_not() -> None:
+    for label, known in (("consume", 7), ("discard", None)):
+        reader = react(label)
+        play([in_turn(say(1, door=7), wait(20)), reader], topology="decentralized")
+        fact = reader.contexts[-1].memory.facts.get("door")
+        assert (fact and fact.value) == known
+
+
+def test_a_rerouted_message_comes_from_whom_rerouted_it() -> None:
+    reader = in_turn(Decision(None), Decision(None), wait(20))
+    middle = react("reroute", 2)
+    result = play([in_turn(say(1, text="dig"), wait(20)), middle, reader], topology="decentralized")
+    assert [(m.sender, m.text) for c in reader.contexts for m in c.unread] == [(1, "dig")]
+    forwarded = of(result, schema.Message)[1]
+    by = next(a for a in of(result, schema.Activation) if forwarded.id in a.messages)
+    assert by.agent == 1
+    assert [e.to for e in of(result, schema.Reaction) if e.label == "reroute"] == [[2]]
+
+
+def test_a_newer_fact_replaces_an_older_one() -> None:
+    def tell(value: int, step: int) -> Decision:
+        return Decision(None, (Message((1,), "inform", facts={"door": Fact(value, step)}),))
+
+    reader = in_turn(*[Decision(None)] * 4, wait(20))
+    play([in_turn(tell(1, 5), tell(2, 3), tell(3, 5), wait(20)), reader], topology="decentralized")
+    seen = reader.contexts[-1].memory.facts["door"]
+    assert (seen.value, seen.step, seen.source) == (3, 5, 0)
+
+
+def test_checkable_facts_are_checked_when_sent_and_when_read() -> None:
+    talker = in_turn(say(1, agent0=[0, 0], agent1=[9, 9], mood="good"), wait(20))
+    result = play([talker, in_turn(Decision(None), Decision(None), wait(20))], topology="decentralized")
+    assert [(e.key, e.when, e.true, e.agent) for e in of(result, schema.Claim)] == [
+        ("agent0", "sent", True, -1),
+        ("agent1", "sent", False, -1),
+        ("agent0", "read", True, 1),
+        ("agent1", "read", False, 1),
+    ]
+
+
+def test_books_that_do_not_balance_are_an_error() -> None:
+    with pytest.raises(EmCoopError, match="do not reconcile"):
+        check_books(Counter(copies=2, delivered=1))
+    with pytest.raises(EmCoopError, match="does not reconcile"):
+        check_books(Counter(copies=1, delivered=1))
+    check_books(Counter(copies=3, delivered=2, dropped=1, consume=1, unread=1))
