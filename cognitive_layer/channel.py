@@ -87,6 +87,10 @@ class Channel:
             self._in_flight = [flight for flight in self._in_flight if flight[0] > now]
         return due
 
+    def is_due(self, now: int) -> bool:
+        """Say whether any message arrives by round `now`."""
+        return any(when <= now for when, _, _ in self._in_flight)
+
     def pending(self) -> list[tuple[Message, list[int]]]:
         """Return what is still under way."""
         return [(message, to) for _, message, to in self._in_flight]

@@ -22,7 +22,7 @@ from emcoop.cognitive_layer.seat import Seat
 from emcoop.cognitive_layer.stages import R
 from emcoop.cognitive_layer.topologies import Topology, make_topology
 from emcoop.envs.embodiment import Embodiment, StepOutcome
-from emcoop.errors import ConfigError, InfrastructureError
+from emcoop.errors import ConfigError, InfrastructureError, PlannerError, TraceError
 from emcoop.metrics import score_trace
 from emcoop.registration import environment_spec, make_embodiment
 from emcoop.rng import generator, pick
@@ -106,8 +106,7 @@ class Session:
         given = {name: value for name, value in arguments.items() if value is not None}
         self.world: Embodiment = make_embodiment(env_id, **given) if world is None else world
         n = self.world.n_agents
-        self._planners, specs, privileged = make_team(planner, n)
-        self._privileged = privileged_seats(planner, n) if privileged else frozenset()
+        self._planners, specs, self._privileged = make_team(planner, n)
         self._topology, topology_spec = make_topology(topology, n)
         self._budgets: Budgets = make_budgets(budgets)
         self._channel: ChannelSettings = make_channel_settings(channel)
@@ -127,7 +126,7 @@ class Session:
             budgets=with_latency(msgspec.to_builtins(self._budgets), thinking_rounds),
             options=to_plain(self._options),
             regime=regime,
-            privileged=privileged,
+            privileged=bool(self._privileged),
         )
         self.first = self.world.reset(self._seed, self._options)
         seats = self._seat_everybody()
@@ -241,12 +240,13 @@ def run_episode(env_id: str, **settings: Any) -> EpisodeResult:
             run_async(session.run())
     except InfrastructureError as error:
         return session.finish("infra_error", str(error))
-    except (KeyboardInterrupt, OSError, MemoryError):
-        # Not the planner's doing: keep the readable part and let the caller decide.
+    except (PlannerError, TraceError) as error:
+        # A trace refuses only what a planner put into a plan or message.
+        return session.finish("agent_error", str(error))
+    except BaseException:
+        # Not a planner's doing: keep the readable part and let the caller decide.
         session.writer.abandon()
         raise
-    except Exception as error:
-        return session.finish("agent_error", f"{type(error).__name__}: {error}")
     return session.finish()
 
 
@@ -270,13 +270,6 @@ def run_async(coroutine: Coroutine[Any, Any, None]) -> None:
     thread.join()
     if failure:
         raise failure[0]
-
-
-def privileged_seats(team: Any, n_agents: int) -> frozenset[int]:
-    """Return the seats of a team whose planner may see everything; the others stay as ignorant as in any team."""
-    entries = list(team) if isinstance(team, Sequence) and not isinstance(team, (str, bytes)) else [team]
-    _, _, flags = zip(*(make_team(entry, 1) for entry in entries))
-    return frozenset(i for i in range(n_agents) if flags[i % len(entries)])
 
 
 def check_seed(seed: object) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from emcoop.cognitive_layer.plan import Plan
-from emcoop.envs.embodiment import DONE, RUNNING, ActionCall, Controller, Embodiment, Failed
+from emcoop.envs.embodiment import DONE, NO_TASK, RUNNING, ActionCall, Controller, Embodiment, Failed
 
 Note = Callable[[int, int, int, str, str], None]
 """Called with agent, plan id, call index, concept and what happened to the call."""
@@ -47,6 +47,12 @@ class PlanRunner:
     def current(self) -> ActionCall | None:
         """The call in progress, None after the last."""
         return self.plan.calls[self.call] if self.call < len(self.plan.calls) else None
+
+    def task(self) -> str:
+        """Return the task the agent is committed to: that of its current call, else that of its plan."""
+        if self.ended is not None or self.current is None:
+            return NO_TASK
+        return self._embodiment.task_of(self.current) or self.plan.task
 
     def advance(self) -> None:
         """Bring the plan up to the state as it is: end calls that are over, start the next."""

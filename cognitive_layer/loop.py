@@ -119,17 +119,24 @@ class Loop:
     # Thinking ----------------------------------------------------------------------------------------------------
 
     async def think(self) -> None:
-        """Hold rounds until every agent is ready, within the budget of rounds."""
+        """Hold rounds until every agent is ready and no message is about to arrive, within the budget of rounds."""
         self._rounds_now = 0
         for seat in self.seats:
             seat.begin_step()
-        while not all(seat.is_ready() for seat in self.seats):
+        while self._has_to_think():
             if self._rounds_now >= self._most_rounds or not await self._round():
                 self._force([seat for seat in self.seats if not seat.is_ready()])
+                break
         for seat in self.seats:
             if seat.stage is W:
                 self._move(seat, X, "all_ready")
         self._recorder.flush_transitions()
+
+    def _has_to_think(self) -> bool:
+        """Say whether another round is needed: for an agent, for a message, or for time to pass for a delayed one."""
+        if not all(seat.is_ready() for seat in self.seats):
+            return True
+        return self.mail.is_due(self._recorder.c + 1) or (self._rounds_now == 0 and self.mail.is_busy())
 
     async def _round(self) -> bool:
         """Hold one round; say whether anything happened or is still under way."""
@@ -324,10 +331,7 @@ class Loop:
             for seat in self.seats
         ]
         self._recorder.flush_calls(self._world.meetings.waiting())
-        committed = [
-            NO_TASK if seat.runner is None or seat.runner.ended is not None else seat.runner.plan.task
-            for seat in self.seats
-        ]
+        committed = [NO_TASK if seat.runner is None else seat.runner.task() for seat in self.seats]
         counts = self._world.count(actions, committed)
         outcome = self._world.step(actions)
         self._recorder.constraint(counts, outcome.achieved)

@@ -106,6 +106,10 @@ class PostOffice:
         )
         self.counters[outcome] += len(copies)
 
+    def is_due(self, now: int) -> bool:
+        """Say whether any message arrives by round `now`."""
+        return self._channel.is_due(now)
+
     def is_busy(self) -> bool:
         """Say whether any message is under way."""
         return bool(self._channel.pending())

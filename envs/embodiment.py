@@ -289,6 +289,9 @@ class Embodiment(Protocol):
     def controller(self, agent: int, call: ActionCall) -> Controller | Failed:
         """Return a controller for a call, or why there is none (`unknown_concept`, `invalid_argument`)."""
 
+    def task_of(self, call: ActionCall) -> str:
+        """Return the task a call is part of, `NO_TASK` if it names none."""
+
     def count(self, actions: Sequence[int], committed: Sequence[str]) -> list[TaskCount]:
         """Evaluate the constraints on the state as it is and this joint action.
 

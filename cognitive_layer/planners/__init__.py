@@ -63,7 +63,7 @@ def list_planners() -> dict[str, str]:
     return {name: spec.description.strip().split("\n")[0] for name, spec in _registry().items()}
 
 
-def make_team(team: Any, n_agents: int) -> tuple[list[Planner], list[dict[str, Any]], bool]:
+def make_team(team: Any, n_agents: int) -> tuple[list[Planner], list[dict[str, Any]], frozenset[int]]:
     """Make one planner per seat.
 
     Args:
@@ -72,7 +72,8 @@ def make_team(team: Any, n_agents: int) -> tuple[list[Planner], list[dict[str, A
         n_agents: Number of seats.
 
     Returns:
-        The planners, the plain data that names them (one entry if all are alike), and whether any is privileged.
+        The planners, the plain data that names them (one entry if all are alike), and the seats whose planner may see
+        everything.
 
     Raises:
         ConfigError: Unknown name, wrong option, an empty list, or one object for several seats.
@@ -83,14 +84,15 @@ def make_team(team: Any, n_agents: int) -> tuple[list[Planner], list[dict[str, A
     if len(entries) > n_agents:
         raise ConfigError(f"got {len(entries)} planners for {n_agents} agents: give at most one each")
     objects = [e for e in entries if not isinstance(e, (str, Mapping))]
-    if objects and len(entries) < n_agents:
+    if objects and (len(entries) < n_agents or len({id(planner) for planner in objects}) < len(objects)):
         raise ConfigError(
             f"a planner object holds one seat: give {n_agents} of them, or names, which are made per seat"
         )
     registry = _registry()
     seats = [_make(entries[i % len(entries)], registry) for i in range(n_agents)]
     specs = [_plain(entry) for entry in entries]
-    return [planner for planner, _ in seats], specs, any(privileged for _, privileged in seats)
+    privileged = frozenset(i for i, (_, sees_all) in enumerate(seats) if sees_all)
+    return [planner for planner, _ in seats], specs, privileged
 
 
 def _make(entry: Any, registry: Mapping[str, PlannerSpec]) -> tuple[Planner, bool]:

@@ -174,7 +174,9 @@ class CubeBatch:
         rewards = np.empty(self._actions.shape)
         terminated, truncated = np.empty(self.n_envs, np.bool_), np.empty(self.n_envs, np.bool_)
         delivered = np.empty(self.n_envs, np.int32)
-        n_ended = self._run(block, rewards, terminated, truncated, delivered)
+        arrays = block, rewards, terminated, truncated, delivered
+        others = [self._executor.submit(self._step_part, i, *arrays) for i in self._extra]  if self._executor else ()
+        n_ended = self._step_part(0, *arrays) + sum(other.result() for other in others)
         info: dict[str, NDArray[Any]] = {"delivered_weight": delivered}
         if self.autoreset is not AutoresetMode.SAME_STEP:
             if n_ended or self._n_held:
@@ -187,27 +189,13 @@ class CubeBatch:
                 self._observe(block, env, env + 1)
         return observations, rewards, terminated, truncated, info
 
-    def _run(
-        self,
-        block: NDArray[np.uint64],
-        rewards: NDArray[np.float64],
-        terminated: NDArray[np.bool_],
-        truncated: NDArray[np.bool_],
-        delivered: NDArray[np.int32],
-    ) -> int:
-        """Step all environments, shared among the threads; return how many episodes are over."""
-        world, settings = self._world, self.settings
-
-        def part(thread: int) -> int:
-            return step_range(
-                world.rows, world.occupancy, world.cells, self._actions, self._held, block, rewards, terminated,
-                truncated, delivered, *self._scratches[thread], *self._ranges[thread], world.pad, settings.max_steps,
-            )  # fmt: skip
-
-        if self._executor is None:
-            return part(0)
-        others = [self._executor.submit(part, thread) for thread in range(1, len(self._ranges))]
-        return part(0) + sum(other.result() for other in others)
+    def _step_part(self, thread: int, block: NDArray[np.uint64], *results: NDArray[Any]) -> int:
+        """Step one thread's environments; return how many of their episodes are over."""
+        world = self._world
+        return step_range(
+            world.rows, world.occupancy, world.cells, self._actions, self._held, block, *results,
+            *self._scratches[thread], *self._ranges[thread], world.pad, self.settings.max_steps,
+        )  # fmt: skip
 
     def _hold(self, held: NDArray[np.bool_], count: int) -> None:
         """Note which environments the next step leaves as they are."""

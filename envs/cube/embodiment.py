@@ -27,6 +27,7 @@ from emcoop.envs.cube.text import describe
 from emcoop.envs.cube.view import Block, CubeView
 from emcoop.envs.cube.world import OFF_BOARD
 from emcoop.envs.embodiment import (
+    NO_TASK,
     ActionCall,
     Controller,
     Failed,
@@ -283,6 +284,11 @@ class CubeEmbodiment:
         return Meet(self.meetings, point, agent, args["count"], args["timeout"], STAY, check)
 
     # What the judges read ----------------------------------------------------------------------------------------
+
+    def task_of(self, call: ActionCall) -> str:
+        """Return the face a call names, as a task."""
+        block, face = call.args.get("block"), call.args.get("face")
+        return NO_TASK if block is None or face is None else f"block{block}/{face}"
 
     def count(self, actions: Sequence[int], committed: Sequence[str]) -> list[TaskCount]:
         """Evaluate the constraints of every task somebody is committed to; see `Embodiment.count`."""

@@ -89,7 +89,8 @@ def _silently(check: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
 
 def _check_pettingzoo(env_id: str, make: Mapping[str, Any]) -> None:
     """PettingZoo's parallel_api_test, and api_test on the AEC conversion."""
-    from pettingzoo.test import api_test, parallel_api_test
+    from pettingzoo.test.api_test import api_test
+    from pettingzoo.test.parallel_test import parallel_api_test
 
     _silently(parallel_api_test, make_parallel(env_id, **make), num_cycles=STEPS)
     _silently(api_test, make_aec(env_id, **make), num_cycles=20)

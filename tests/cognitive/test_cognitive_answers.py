@@ -51,7 +51,7 @@ def talk(**fields: Any) -> Decision:
 def test_an_answer_that_does_not_fit(answer: Any, text: str) -> None:
     result = play([in_turn(wait(20)), in_turn(answer)], topology="decentralized")
     assert result.status == "agent_error"
-    assert result.error.startswith("PlannerError: the planner of agent 1 ")
+    assert result.error.startswith("the planner of agent 1 ")
     assert text in result.error
 
 
