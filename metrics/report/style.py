@@ -113,7 +113,7 @@ def drawing() -> Iterator[None]:
         "figure.constrained_layout.use": True,
         "svg.fonttype": "path",
         "svg.hashsalt": "emcoop",
-        "pdf.fonttype": 42,
+        "pdf.fonttype": 42,  # many journals refuse the default, type 3
     }
     with matplotlib.rc_context(settings):
         yield

@@ -50,7 +50,7 @@ def gather(name: str, row: Any) -> Estimate:
 
 def cells(frame: pd.DataFrame) -> list[tuple[Any, ...]]:
     """Return the cell of each row, which is its stratum."""
-    return list(zip(*(frame[column] for column in CELL), strict=True))
+    return list(zip(*(frame[column].tolist() for column in CELL), strict=True))
 
 
 def mean(frame: pd.DataFrame, metric: str) -> Estimate:
@@ -223,8 +223,9 @@ def _means(frame: pd.DataFrame, by: Sequence[str], metrics: Sequence[str]) -> pd
     out = []
     for key, group in _each(frame, *by):
         row: dict[str, Any] = dict(zip(by, key, strict=True))
+        strata = cells(group)
         for metric in metrics:
-            row |= spread(metric, mean(group, metric))
+            row |= spread(metric, statistics.mean(group[metric].to_numpy(), strata))
         out.append(row)
     return pd.DataFrame(out)
 
