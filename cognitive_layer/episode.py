@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import inspect
 import threading
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from emcoop.cognitive_layer.topologies import Topology, make_topology
 from emcoop.envs.embodiment import Embodiment, StepOutcome
 from emcoop.errors import ConfigError, InfrastructureError, PlannerError, TraceError
 from emcoop.metrics import score_trace
-from emcoop.registration import environment_spec, make_embodiment
+from emcoop.registration import call_named, environment_spec, make_embodiment
 from emcoop.rng import generator, pick
 from emcoop.trace import Trace, TraceWriter, schema
 from emcoop.version import __version__
@@ -38,6 +39,7 @@ class EpisodeResult:
         score: The environment's own score in [0, 1].
         raw_score: Its points.
         steps: Environment steps taken.
+        n_agents: Team size.
         status: `completed`, `agent_error` (a planner failed) or `infra_error` (a service failed; never scored).
         error: What went wrong.
         metrics: Every registered metric by name; NaN = not applicable.
@@ -49,6 +51,7 @@ class EpisodeResult:
     score: float
     raw_score: float
     steps: int
+    n_agents: int
     status: str
     error: str
     metrics: dict[str, float]
@@ -102,6 +105,9 @@ class Session:
         record: bool = True,
     ) -> None:
         self._seed = check_seed(seed)
+        for name, value in (("n_agents", n_agents), ("max_steps", max_steps)):
+            if value is not None and name in (env_kwargs or {}):
+                raise ConfigError(f"{name} is given twice, also in env_kwargs: give it once")
         arguments = {"n_agents": n_agents, "max_steps": max_steps, **(env_kwargs or {})}
         given = {name: value for name, value in arguments.items() if value is not None}
         self.world: Embodiment = make_embodiment(env_id, **given) if world is None else world
@@ -219,7 +225,9 @@ class Session:
         metrics = score_trace(Trace(events))
         path = None if self.writer.path is None else Path(self.writer.path)
         digest = self.writer.digest()
-        return EpisodeResult(score, raw_score, self.recorder.t, status, error, metrics, digest, path, events)
+        return EpisodeResult(
+            score, raw_score, self.recorder.t, self.world.n_agents, status, error, metrics, digest, path, events
+        )
 
 
 def run_episode(env_id: str, **settings: Any) -> EpisodeResult:
@@ -232,7 +240,7 @@ def run_episode(env_id: str, **settings: Any) -> EpisodeResult:
         ConfigError: A setting does not fit; nothing has been written then.
         OSError: The trace could not be written; what was written stays readable.
     """
-    session = Session(env_id, **settings)
+    session: Session = call_named("an episode", Session, settings, env_id)
     try:
         if session.is_immediate:
             drive(session.run())
@@ -248,6 +256,9 @@ def run_episode(env_id: str, **settings: Any) -> EpisodeResult:
         session.writer.abandon()
         raise
     return session.finish()
+
+
+setattr(run_episode, "__signature__", inspect.signature(Session))  # noqa: B010 - editors show the settings
 
 
 def run_async(coroutine: Coroutine[Any, Any, None]) -> None:

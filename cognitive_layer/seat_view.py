@@ -13,6 +13,8 @@ from gymnasium.utils import seeding
 
 from emcoop.cognitive_layer.episode import Session, run_async
 from emcoop.cognitive_layer.loop import drive
+from emcoop.cognitive_layer.planners import make_team
+from emcoop.cognitive_layer.topologies import make_topology
 from emcoop.envs.embodiment import StepOutcome
 from emcoop.errors import ActionError, ConfigError
 from emcoop.registration import make_embodiment
@@ -56,6 +58,8 @@ class SeatView(gymnasium.Env[Any, Any]):
         self._seat = seat
         self._name = self._world.env.possible_agents[seat]
         self._team = team_around(seat, partners, n)
+        make_team(self._team, n)
+        make_topology(topology, n)
         self._session: Session | None = None
         self._seeds = SeedSequence()
         self.metadata = dict(self._world.env.metadata)

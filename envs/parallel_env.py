@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from operator import itemgetter
+from operator import index, itemgetter
 from typing import Any
 
 import numpy as np
@@ -65,7 +65,7 @@ class ActionReader:
         """
         try:
             raw = bytes(self._get(actions))
-        except (TypeError, ValueError, KeyError):
+        except (TypeError, ValueError, KeyError, IndexError):
             raise self._error(actions) from None
         if len(actions) != len(raw) or raw.translate(None, self._allowed):
             raise self._error(actions)
@@ -91,7 +91,14 @@ class ActionReader:
         return ActionError(f"{name} got action {actions[name]!r}: an action is an integer, one of {allowed}")
 
     def _is_action(self, action: object) -> bool:
-        return hasattr(action, "__index__") and 0 <= int(action.__index__()) < len(self._action_names)
+        try:
+            return 0 <= index(action) < len(self._action_names)  # type: ignore[arg-type]
+        except TypeError:
+            return False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle what it was made from; the joint action read last is not part of a copy."""
+        return ActionReader, (self._names, self._action_names)
 
 
 def _some(names: Sequence[object], most: int = 3) -> str:
@@ -114,6 +121,10 @@ class BlockPool:
         self._shape = shape
         self._leading = leading
         self._entries: list[tuple[NDArray[np.uint64], NDArray[np.uint8]]] = []
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle the shape only: blocks belong to whoever holds their views."""
+        return BlockPool, (self._shape, self._leading)
 
     def take(self) -> tuple[NDArray[np.uint64], NDArray[np.uint8]]:
         """Return a block of packed cells to write into and its byte view.

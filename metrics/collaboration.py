@@ -44,9 +44,11 @@ def wait_overhead(trace: Trace) -> float:
 def decisions_per_step(trace: Trace) -> float:
     """Decisions of the whole team per environment step.
 
-    Every activation counts, also one that only listened or was forced. NaN without a step.
+    Every activation counts, also one that only listened, but not one forced by a budget: nobody decided there. NaN
+    without a step.
     """
-    return ratio(len(trace.of(Activation)), steps_taken(trace))
+    decided = sum(activation.outcome != "forced" for activation in trace.of(Activation))
+    return ratio(decided, steps_taken(trace))
 
 
 @metric("I", "entries into I", (0.0, math.inf), "neither", COOP2)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, wraps
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Literal, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
-from emcoop.trace import Trace
+from emcoop.trace import Trace, read_trace
 
 ENTRY_POINTS = "emcoop.metrics"
 MODULES = ("outcome", "collaboration", "constraints", "communication")
@@ -121,16 +122,34 @@ def list_metrics() -> dict[str, str]:
     return {name: one.description for name, one in all_metrics().items()}
 
 
-def score_trace(trace: Trace) -> dict[str, float]:
+class Scores(dict[str, float]):
+    """Metric values by name; two are equal if every value is, NaN being equal to NaN."""
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mapping) or self.keys() != other.keys():
+            return False
+        return all(
+            value == other[name] or (value != value and other[name] != other[name]) for name, value in self.items()
+        )
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = None
+
+
+def score_trace(trace: Trace | str | Path) -> Scores:
     """Score one trace with every metric.
 
     Args:
-        trace: A trace, complete or not; what cannot be said from an incomplete one is NaN.
+        trace: A trace or the path of one, complete or not; what cannot be said from an incomplete one is NaN.
 
     Returns:
         Metric name -> value, NaN where the metric does not apply. A metric that raises gives NaN and a warning.
     """
-    return {name: _score(one, trace) for name, one in all_metrics().items()}
+    if not isinstance(trace, Trace):
+        trace = read_trace(trace)
+    return Scores((name, _score(one, trace)) for name, one in all_metrics().items())
 
 
 def _score(one: Metric, trace: Trace) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 
 from emcoop.cognitive_layer.plan import Planner
 from emcoop.errors import ConfigError, unknown_name
-from emcoop.registration import load, plugins
+from emcoop.registration import call_named, load, plugins
 
 _HERE = "emcoop.cognitive_layer.planners"
 
@@ -29,11 +29,10 @@ class PlannerSpec:
     target: str | Callable[..., Planner]
     privileged: bool = False
 
-    def make(self, **options: Any) -> Planner:
-        """Make a planner for one seat."""
-        factory = load(self.target) if isinstance(self.target, str) else self.target
-        planner: Planner = factory(**options)
-        return planner
+    def factory(self) -> Callable[..., Planner]:
+        """Return what makes a planner for one seat."""
+        made: Callable[..., Planner] = load(self.target) if isinstance(self.target, str) else self.target
+        return made
 
 
 BUILT_IN = (
@@ -84,6 +83,9 @@ def make_team(team: Any, n_agents: int) -> tuple[list[Planner], list[dict[str, A
     if len(entries) > n_agents:
         raise ConfigError(f"got {len(entries)} planners for {n_agents} agents: give at most one each")
     objects = [e for e in entries if not isinstance(e, (str, Mapping))]
+    for entry in objects:
+        if not isinstance(entry, Planner):
+            raise ConfigError(f"{entry!r} is no planner: give a name, or an object with reset and async decide")
     if objects and (len(entries) < n_agents or len({id(planner) for planner in objects}) < len(objects)):
         raise ConfigError(
             f"a planner object holds one seat: give {n_agents} of them, or names, which are made per seat"
@@ -97,17 +99,13 @@ def make_team(team: Any, n_agents: int) -> tuple[list[Planner], list[dict[str, A
 
 def _make(entry: Any, registry: Mapping[str, PlannerSpec]) -> tuple[Planner, bool]:
     if not isinstance(entry, (str, Mapping)):
-        if not isinstance(entry, Planner):
-            raise ConfigError(f"{entry!r} is no planner: it needs reset(setup) and async decide(context)")
         return entry, bool(getattr(entry, "privileged", False))
     plain = _plain(entry)
     name = plain.pop("name")
     if name not in registry:
         raise unknown_name("planner", name, registry)
-    try:
-        return registry[name].make(**plain), registry[name].privileged
-    except TypeError as error:
-        raise ConfigError(f"planner {name!r} does not take {plain}: {error}") from None
+    spec = registry[name]
+    return call_named(f"planner {name!r}", spec.factory(), plain), spec.privileged
 
 
 def _plain(entry: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from emcoop.cognitive_layer.topologies.named import (
     Topology,
 )
 from emcoop.errors import ConfigError, unknown_name
-from emcoop.registration import plugins
+from emcoop.registration import call_named, plugins
 
 __all__ = ["Floor", "Topology", "list_topologies", "make_topology"]
 
@@ -45,11 +45,11 @@ def make_topology(spec: str | Mapping[str, Any], n_agents: int) -> tuple[Topolog
     if not isinstance(spec, (str, Mapping)):
         raise ConfigError(f"topology={spec!r} does not fit: give a name, or a mapping with 'name' and options")
     options = {"name": spec} if isinstance(spec, str) else dict(spec)
-    name = options.pop("name", None)
+    if "name" not in options:
+        raise ConfigError(f"topology {options!r} has no name: give {{'name': ..., options}}")
+    name = options.pop("name")
     registry = _registry()
     if name not in registry:
         raise unknown_name("topology", name, registry)
-    try:
-        return registry[name](n_agents, **options), {"name": name, **options}
-    except TypeError as error:
-        raise ConfigError(f"topology {name!r} does not take {options}: {error}") from None
+    topology: Topology = call_named(f"topology {name!r}", registry[name], options, n_agents)
+    return topology, {"name": name, **options}

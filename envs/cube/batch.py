@@ -81,7 +81,9 @@ def step_range(
         terminated[env] = rows[env, OPEN] == 0
         truncated[env] = not terminated[env] and rows[env, STEP] >= max_steps
         n_ended += terminated[env] or truncated[env]
-        observe_one(board, view, observations)
+    # A pass of its own: stepping and observing by turns asks too much of the cache when environments are many.
+    for env in range(first, last):
+        observe_one(Board(rows, occupancy, cells, env, n, m, pad), view, observations)
     return n_ended
 
 
@@ -126,7 +128,7 @@ class CubeBatch:
         side = world.occupancy.shape[1]
         self._scratches = [make_scratch(self.n_agents, world.n_blocks, side) for _ in range(threads)]
         self._pool = BlockPool((self.n_envs, self.n_agents, view, view), (self.n_envs, self.n_agents))
-        self._executor = ThreadPoolExecutor(threads - 1) if threads > 1 else None
+        self._executor = ThreadPoolExecutor(threads) if threads > 1 else None
         self._ranges = list(pairwise(np.linspace(0, self.n_envs, threads + 1).astype(int).tolist()))
         self._seeds = make_seeds(self.n_envs)
         self._actions = np.zeros((self.n_envs, self.n_agents), np.uint8)
@@ -175,8 +177,10 @@ class CubeBatch:
         terminated, truncated = np.empty(self.n_envs, np.bool_), np.empty(self.n_envs, np.bool_)
         delivered = np.empty(self.n_envs, np.int32)
         arrays = block, rewards, terminated, truncated, delivered
-        others = [self._executor.submit(self._step_part, i, *arrays) for i in self._extra]  if self._executor else ()
-        n_ended = self._step_part(0, *arrays) + sum(other.result() for other in others)
+        if self._executor is None:
+            n_ended = self._step_part(0, *arrays)
+        else:
+            n_ended = sum(self._executor.map(lambda i: self._step_part(i, *arrays), range(len(self._ranges))))
         info: dict[str, NDArray[Any]] = {"delivered_weight": delivered}
         if self.autoreset is not AutoresetMode.SAME_STEP:
             if n_ended or self._n_held:
@@ -189,12 +193,20 @@ class CubeBatch:
                 self._observe(block, env, env + 1)
         return observations, rewards, terminated, truncated, info
 
-    def _step_part(self, thread: int, block: NDArray[np.uint64], *results: NDArray[Any]) -> int:
+    def _step_part(
+        self,
+        thread: int,
+        block: CellArray,
+        rewards: NDArray[np.float64],
+        terminated: NDArray[np.bool_],
+        truncated: NDArray[np.bool_],
+        delivered: IntArray,
+    ) -> int:
         """Step one thread's environments; return how many of their episodes are over."""
         world = self._world
         return step_range(
-            world.rows, world.occupancy, world.cells, self._actions, self._held, block, *results,
-            *self._scratches[thread], *self._ranges[thread], world.pad, self.settings.max_steps,
+            world.rows, world.occupancy, world.cells, self._actions, self._held, block, rewards, terminated,
+            truncated, delivered, *self._scratches[thread], *self._ranges[thread], world.pad, self.settings.max_steps,
         )  # fmt: skip
 
     def _hold(self, held: NDArray[np.bool_], count: int) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from copy import copy
+from difflib import get_close_matches
 from itertools import compress
 from typing import Any
 
 import numpy as np
-from gymnasium import spaces
+from gymnasium import logger, spaces
 from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
@@ -28,11 +29,12 @@ from emcoop.envs.parallel_env import (
     agent_names,
     check_render_mode,
 )
-from emcoop.errors import ActionError, ConfigError
+from emcoop.errors import ActionError, ConfigError, unknown_name
 from emcoop.rng import SeedSequence
 
 Observation = Any
 STEP_REWARD = -0.01
+BOARD_KEYS = ("agents", "blocks")
 
 
 def step_reward(delivered_weight: Any, n_agents: int) -> Any:
@@ -172,6 +174,14 @@ class CubeEnv(ParallelEnv[str, Observation, int]):
         Raises:
             ConfigError: An illegal board (the cell is named), or blocks that do not fit.
         """
+        if options is not None and not isinstance(options, Mapping):
+            raise ConfigError(
+                f"options={options!r} do not fit: give a dictionary such as {{'agents': ..., 'blocks': ...}}"
+            )
+        for key in options or ():
+            # Other keys are somebody else's, but not one that is nearly ours.
+            if key not in BOARD_KEYS and get_close_matches(str(key), BOARD_KEYS, cutoff=0.75):
+                raise unknown_name("key of options", key, BOARD_KEYS)
         chosen = self._seeds.next(seed)
         if options and ("agents" in options or "blocks" in options):
             agents, blocks, weights = parse_board(options, self.settings, chosen)
@@ -358,7 +368,8 @@ class CubeEnv(ParallelEnv[str, Observation, int]):
         from emcoop.envs.cube.render import render_ansi, render_rgb
 
         if self.render_mode is None:
-            raise ConfigError(f"nothing to render: create the environment with render_mode, one of {RENDER_MODES}")
+            logger.warn(f"nothing to render: create the environment with render_mode, one of {', '.join(RENDER_MODES)}")
+            return None
         snapshot = {**self.snapshot(), "max_steps": self.settings.max_steps}
         size = self.settings.grid_size
         if self.render_mode == "ansi":
@@ -373,6 +384,10 @@ class CubeEnv(ParallelEnv[str, Observation, int]):
         caption = f"CUBE  step {snapshot['step']}  score {self.score:.2f}"
         self._window.show(frame, caption, int(self.metadata["render_fps"]))
         return None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copy and pickle everything but the window."""
+        return {**self.__dict__, "_window": None}
 
     def close(self) -> None:
         """Close the window, if any."""

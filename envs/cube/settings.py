@@ -80,6 +80,10 @@ def make_settings(
     """
     n = _positive_int("n_agents", n_agents, MAX_AGENTS)
     size = _positive_int("grid_size", max(20, n) if grid_size is None else grid_size, MAX_GRID)
+    if size < 2:
+        raise ConfigError(
+            f"grid_size={size} does not fit: a board needs a column beside the goal column; give 2 or more"
+        )
     counts = curriculum_blocks(n) if blocks is None else _block_counts(blocks)
     weights = tuple(w for w in sorted(counts, reverse=True) for _ in range(counts[w]))
     if blocks is not None and weights[0] > size - 3:

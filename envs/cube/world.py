@@ -193,6 +193,11 @@ class World:
     def _draw(self, env: int) -> None:
         draw_one(self.rows, self.occupancy, self.cells, env, self.n_agents, self.n_blocks, self.pad)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle the arrays only, so that the views of the copy show the copy."""
+        sizes = (self.n_agents, self.n_blocks, self.grid_size, self.pad)
+        return World, (*sizes, self.rows, self.occupancy, self.cells)
+
     def clone(self) -> World:
         """Return an independent copy."""
         arrays = (self.rows.copy(), self.occupancy.copy(), self.cells.copy())

@@ -9,6 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from emcoop.errors import EmCoopError, ReplayMismatch
 from emcoop.registration import make_batch as batch_env
 from emcoop.registration import make_parallel as parallel_env
 from emcoop.registration import register_all
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from emcoop.trace import read_trace, trace_digest
 
 __all__ = [
+    "EmCoopError",
+    "ReplayMismatch",
     "__version__",
     "batch_env",
     "list_environments",

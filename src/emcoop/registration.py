@@ -7,6 +7,7 @@ A third party adds an environment by an entry point in the group `emcoop.environ
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -139,18 +140,27 @@ def make_embodiment(env_id: str, **kwargs: Any) -> Any:
 
 
 def _construct(target: str, spec: EnvironmentSpec, kwargs: Mapping[str, Any]) -> Any:
-    cls = load(target)
-    merged = {**spec.kwargs, **kwargs}
-    try:
-        return cls(**merged)
-    except TypeError as error:
-        import inspect
+    return call_named(spec.id, load(target), {**spec.kwargs, **kwargs})
 
-        allowed = [name for name in inspect.signature(cls).parameters if name not in ("args", "kwargs")]
-        for name in merged:
-            if name not in allowed:
-                raise unknown_name(f"argument of {spec.id}", name, allowed) from None
-        raise error
+
+def call_named(what: str, target: Callable[..., Any], options: Mapping[str, Any], *fixed: Any) -> Any:
+    """Call `target` with options somebody has written down.
+
+    Args:
+        what: Whose options they are, for the error.
+        target: What to call.
+        options: Keyword arguments.
+        *fixed: Positional arguments in front, which are not options.
+
+    Raises:
+        UnknownNameError: An option `target` does not have.
+    """
+    allowed = list(inspect.signature(target).parameters.values())[len(fixed) :]
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in allowed):
+        for name in options:
+            if name not in (parameter.name for parameter in allowed):
+                raise unknown_name(f"option of {what}", name, [parameter.name for parameter in allowed])
+    return target(*fixed, **options)
 
 
 def register_all() -> None:

@@ -76,7 +76,7 @@ def test_wrong_usage_exits_2_and_explains_on_stderr(args: list[str]):
         (["run", "Cube-v0", "--topology", "debat"], "did you mean 'debate'"),
         (["run", "Cube-v0", "--max-steps", "0"], "max_steps"),
         (["run", "Cube-v0", "--trace", "."], "it is a folder"),
-        ([*RUN, "--render", "gif"], "-o FILE.gif"),
+        ([*RUN, "--render", "gif", "-o", "film.txt"], "-o FILE.gif"),
         ([*RUN, "--render", "gif", "-o", "film.mp4"], "film.mp4"),
         ([*RUN, "-o", "film.gif"], "--render gif"),
         (["replay", "nowhere.jsonl"], "nowhere.jsonl"),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import os
+import pickle
 import subprocess
 import sys
 
@@ -196,3 +199,50 @@ def test_the_seat_view_refuses_bad_actions() -> None:
     env.reset(seed=0)
     with pytest.raises(ActionError, match="9"):
         env.step(9)
+
+
+def test_copies_of_an_environment_go_their_own_way() -> None:
+    env = emcoop.parallel_env("Cube-v0", n_agents=3)
+    env.reset(seed=1)
+    joint = dict.fromkeys(env.agents, 4)
+    env.step(joint)
+    before = env.state_hash()
+    for twin in (copy.deepcopy(env), pickle.loads(pickle.dumps(env))):
+        assert twin.state_hash() == before
+        seen, *_ = twin.step(joint)
+        assert env.state_hash() == before, "stepping the copy moved the original"
+        assert np.array_equal(seen["agent_000"], env.clone().step(joint)[0]["agent_000"])
+        assert twin.snapshot()["step"] == 2
+
+
+def test_rendering_without_a_mode_warns_and_gives_nothing() -> None:
+    env = emcoop.parallel_env("Cube-v0")
+    env.reset(seed=0)
+    with pytest.warns(UserWarning, match="render_mode"):
+        assert env.render() is None
+
+
+@pytest.mark.parametrize("joint", [np.array([0, 0]), {"agent_000": 0, "agent_001": np.array([1, 2])}, None, "left"])
+def test_other_things_than_joint_actions_are_refused(joint: object) -> None:
+    env = emcoop.parallel_env("Cube-v0")
+    env.reset(seed=0)
+    with pytest.raises(ActionError):
+        env.step(joint)
+
+
+def test_an_unknown_setting_of_an_episode_gets_the_nearest_name() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'seed'"):
+        emcoop.run_episode("Cube-v0", sed=3)
+
+
+def test_metrics_compare_equal_although_nan() -> None:
+    one = emcoop.run_episode("Cube-v0", n_agents=2, max_steps=5).metrics
+    assert one == json.loads(json.dumps(one))
+    assert one == copy.deepcopy(one)
+    assert one != {**one, "score": 2.0}
+    assert np.isnan(one["capability_gain"])
+
+
+def test_a_mistyped_board_is_refused() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'agents'"):
+        emcoop.parallel_env("Cube-v0").reset(options={"agent": [(0, 0), (1, 0)]})

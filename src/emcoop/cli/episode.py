@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from emcoop.errors import ConfigError, ReplayMismatch
+from emcoop.errors import ConfigError, ReplayMismatch, TraceError
 
 if TYPE_CHECKING:
     from emcoop.cognitive_layer.episode import EpisodeResult
@@ -27,7 +27,7 @@ class Render(str, Enum):
 
 def run(
     env: Annotated[str, typer.Argument(metavar="ENV", help="Environment id, see `emcoop list`.")],
-    agents: Annotated[int, typer.Option("--agents", help="Team size.")] = 2,
+    agents: Annotated[int | None, typer.Option("--agents", help="Team size (default: the environment's).")] = None,
     planner: Annotated[
         list[str] | None,
         typer.Option("--planner", help="Planner of every agent (default greedy); repeat it for a mixed team."),
@@ -41,7 +41,7 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Run one episode and print its metrics."""
-    _check_output(render, output)
+    output = _gif_path(render, output, env, seed)
     import emcoop
 
     planners = planner or ["greedy"]
@@ -56,7 +56,7 @@ def run(
             max_steps=max_steps,
             trace=path,
         )
-        call = {"env": env, "n_agents": agents, "planner": planners, "topology": topology, "seed": seed}
+        call = {"env": env, "n_agents": result.n_agents, "planner": planners, "topology": topology, "seed": seed}
         (_print_json if as_json else _print_table)(call, result, trace)
         if render is not None and path is not None:
             _show(path, output)
@@ -68,7 +68,7 @@ def run(
 def replay(
     trace: Annotated[Path, typer.Argument(metavar="TRACE", help="A trace written by run or sweep.")],
 ) -> None:
-    """Run a recorded episode again and compare every state; exit code 0 if the same, 1 if not."""
+    """Run a recorded episode again and compare every state; exit code 0 if the same, 1 if not, 2 if it is cut off."""
     import emcoop
 
     recorded = emcoop.read_trace(trace)
@@ -79,15 +79,21 @@ def replay(
         raise typer.Exit(1) from mismatch
     from emcoop.trace.schema import Step
 
-    print(f"{trace}: same in all {len(recorded.of(Step))} recorded states")
+    states = len(recorded.of(Step))
+    if not recorded.complete:
+        raise TraceError(f"{trace}: {recorded.problem}; the {states} states that are there are the same")
+    print(f"{trace}: same in all {states} recorded states")
 
 
-def _check_output(render: Render | None, output: Path | None) -> None:
+def _gif_path(render: Render | None, output: Path | None, env: str, seed: int) -> Path | None:
+    """Return where the GIF goes: where the user says, else a name made of environment and seed."""
     if render is not Render.gif and output is not None:
         raise ConfigError(f"-o {output} is where a GIF goes: add --render gif, or leave it out")
-    if render is Render.gif and (output is None or output.suffix.lower() != ".gif"):
-        got = "" if output is None else f", not to {output}"
-        raise ConfigError(f"--render gif writes to a file that ends in .gif{got}: give -o FILE.gif")
+    if render is Render.gif and output is not None and output.suffix.lower() != ".gif":
+        raise ConfigError(f"--render gif writes to a file that ends in .gif, not to {output}: give -o FILE.gif")
+    if render is Render.gif and output is None:
+        return Path(f"{env.rpartition('/')[2]}-seed{seed}.gif")
+    return output
 
 
 def _show(trace: Path, output: Path | None) -> None:
