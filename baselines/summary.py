@@ -20,7 +20,7 @@ def summary_table(rows: list[dict[str, Any]]) -> Table:
     sizes = sorted({row["n_agents"] for row in rows})
     table = Table(title="mean score", title_justify="left")
     for heading in ("environment", "regime", "planner", "topology"):
-        table.add_column(heading)
+        table.add_column(heading, no_wrap=heading == "topology")
     for size in sizes:
         table.add_column(f"n={size}", justify="right")
     cells: dict[tuple[str, ...], dict[int, list[dict[str, Any]]]] = {}

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from emcoop.cli.bench import bench
 from emcoop.cli.catalogue import list_all
 from emcoop.cli.episode import replay, run
 from emcoop.cli.suites import report, sweep
@@ -23,6 +24,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "sweep": sweep,
     "report": report,
     "replay": replay,
+    "bench": bench,
 }
 
 app = typer.Typer(
