@@ -389,6 +389,11 @@ class CubeEnv(ParallelEnv[str, Observation, int]):
         """Copy and pickle everything but the window."""
         return {**self.__dict__, "_window": None}
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take over a copied state; buffers are made anew, because copies of their views would stand alone."""
+        self.__dict__.update(state)
+        self._make_buffers()
+
     def close(self) -> None:
         """Close the window, if any."""
         if self._window is not None:
