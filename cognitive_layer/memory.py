@@ -21,12 +21,10 @@ class Memory:
 
     Attributes:
         facts: Key -> what is remembered.
-        notes: The planner's own notebook, for one seat and one episode.
     """
 
     def __init__(self) -> None:
         self.facts: dict[str, Remembered] = {}
-        self.notes: dict[str, Any] = {}
 
     def learn(self, facts: Mapping[str, Any], source: int) -> None:
         """Take in the facts of a message, each with `value` and `step`."""

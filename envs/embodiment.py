@@ -6,7 +6,7 @@ knows which environment runs; everything it needs is named here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -124,7 +124,6 @@ class TaskView(msgspec.Struct, frozen=True):
         remaining: Steps of joint work left once everyone is in place.
         available: Whether its prerequisites hold, as far as the agent can see.
         in_place: Visible agents that stand where the task needs them.
-        unlocks: Points of the tasks that have to wait for this one.
     """
 
     id: str
@@ -133,7 +132,6 @@ class TaskView(msgspec.Struct, frozen=True):
     remaining: int
     available: bool
     in_place: int
-    unlocks: float = 0.0
 
 
 class View(Protocol):
@@ -366,8 +364,3 @@ def _matches(value: Any, schema: Mapping[str, Any]) -> bool:
         and schema["minItems"] <= len(value) <= schema["maxItems"]
         and all(_matches(item, schema["items"]) for item in value)
     )
-
-
-def names_of(agents: Iterable[int], names: Sequence[str]) -> list[str]:
-    """Return the names of agents given by index."""
-    return [names[i] for i in agents]

@@ -16,7 +16,7 @@ class Priority:
     """In which order tasks are given out.
 
     Attributes:
-        weight: Exponent of a task's worth (its points and those it unlocks).
+        weight: Exponent of a task's points.
         effort: Exponent of the steps it takes (travel of its last agent plus work).
         hands: Exponent of the agents it binds.
     """
@@ -27,7 +27,7 @@ class Priority:
 
     def of(self, task: TaskView, need: int, travel: int) -> float:
         """Return the priority of a task for which `need` agents, the last of them `travel` steps away, are free."""
-        worth = task.value + task.unlocks + 1e-6
+        worth = task.value + 1e-6
         effort = 1.0 + travel + task.remaining
         return float(worth**self.weight / (effort**self.effort * max(need, 1) ** self.hands))
 

@@ -163,17 +163,6 @@ class CubeMap:
                 ]
         return [main, *around]
 
-    def _unlocks(self, index: int) -> float:
-        """Return the weight of the blocks that have this one between them and the goal."""
-        ahead = self.blocks[index]
-        return float(
-            sum(
-                b.weight
-                for b in self.blocks.values()
-                if b.col + b.weight <= ahead.col and b.row < ahead.row + ahead.weight and b.row + b.weight > ahead.row
-            )
-        )
-
     def travel(self, index: int, cells: Sequence[tuple[int, int]]) -> list[int]:
         """Estimate the steps from each cell to the left face of a block: Manhattan plus the way around it."""
         row, col, w = self.blocks[index]

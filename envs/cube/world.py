@@ -185,11 +185,6 @@ class World:
         self.delivered[env] = 0
         self._draw(env)
 
-    def restore(self, env: int, row: IntArray) -> None:
-        """Put environment `env` into the state of a saved row."""
-        self.rows[env] = row
-        self._draw(env)
-
     def _draw(self, env: int) -> None:
         draw_one(self.rows, self.occupancy, self.cells, env, self.n_agents, self.n_blocks, self.pad)
 
