@@ -163,6 +163,7 @@ class Session:
                 continue
             privileged = None
             if seat.index in self._privileged:
+                self.world.reveal(seat.index)
                 privileged = Privileged(
                     self.world, lambda: [s.index for s in seats if s.stage is R and s.planner], shared
                 )

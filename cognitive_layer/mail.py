@@ -29,7 +29,7 @@ class PostOffice:
         channel: What becomes of copies on their way.
         budgets: Limits on messages.
         recorder: The trace.
-        embodiment: Checks facts, for the trace only.
+        embodiment: Learns what was told; checks facts, for the trace only.
 
     Attributes:
         counters: Copies by fate; see `check_books`.
@@ -121,6 +121,8 @@ class PostOffice:
             for recipient in recipients:
                 self._seats[recipient].unread.append(message)
             got.update(recipients)
+            if message.facts:
+                self._embodiment.learn(recipients, message.facts)
             everyone = message.recipients == EVERYONE
             complete = everyone and len(recipients) == len(self._topology.reachable(message.sender))
             self._transport(message.id, recipients, "delivered", complete)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gymnasium
+import numpy as np
 from gymnasium.utils import seeding
 
 from emcoop.cognitive_layer.episode import Session, run_async
@@ -25,7 +26,8 @@ class SeatView(gymnasium.Env[Any, Any]):
     """One agent of a team as a Gymnasium environment.
 
     Observation, action and reward are those of the seat's agent in the ParallelEnv. The others think and talk as in
-    any episode; messages to the played seat stay unread.
+    any episode; messages to the played seat stay unread. When the seat's agent leaves the episode before its end, the
+    view has terminated; who steps on sees zeros, earns nothing and only watches the others.
 
     Args:
         env_id: Registered environment id.
@@ -61,6 +63,7 @@ class SeatView(gymnasium.Env[Any, Any]):
         make_team(self._team, n)
         make_topology(topology, n)
         self._session: Session | None = None
+        self._left = False
         self._seeds = SeedSequence()
         self.metadata = dict(self._world.env.metadata)
         self.render_mode = render_mode
@@ -85,8 +88,10 @@ class SeatView(gymnasium.Env[Any, Any]):
             world=self._world,
             record=False,
         )
+        self._left = False
         self._think()
         first = self._session.first
+        self._blank = _blank(first.observations[self._name])
         return first.observations[self._name], first.infos[self._name]
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
@@ -100,16 +105,17 @@ class SeatView(gymnasium.Env[Any, Any]):
             raise ActionError("no episode is running: it has ended or not begun; call reset() first")
         if not self.action_space.contains(action):
             raise ActionError(f"got action {action!r}: it is not in {self.action_space}")
-        outcome: StepOutcome = session.act({self._seat: int(action)})
-        if not session.over:
-            self._think()
+        outcome: StepOutcome = session.act({self._seat: self._world.primitive(action)})
         name = self._name
+        if not session.over:
+            self._left = self._left or name not in self._world.env.agents
+            self._think()
         return (
-            outcome.observations[name],
-            outcome.rewards[name],
-            outcome.terminated,
-            outcome.truncated,
-            outcome.infos[name],
+            outcome.observations.get(name, self._blank),
+            outcome.rewards.get(name, 0.0),
+            outcome.terminated or self._left,
+            outcome.truncated and not self._left,
+            outcome.infos.get(name, {}),
         )
 
     def _think(self) -> None:
@@ -126,6 +132,13 @@ class SeatView(gymnasium.Env[Any, Any]):
     def close(self) -> None:
         """Close the environment."""
         self._world.env.close()
+
+
+def _blank(observation: Any) -> Any:
+    """Return an observation of the same kind, all zeros."""
+    if isinstance(observation, Mapping):
+        return {name: _blank(part) for name, part in observation.items()}
+    return np.zeros_like(observation)
 
 
 def team_around(seat: int, partners: Any, n_agents: int) -> list[Any]:

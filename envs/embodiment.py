@@ -121,7 +121,7 @@ class TaskView(msgspec.Struct, frozen=True):
         id: Name used in plans and messages.
         required: Participants needed, `p`.
         value: Points its completion earns.
-        remaining: Steps of joint work left once everyone is in place.
+        remaining: Steps of work left: what it takes once everyone is in place, and what this agent has to prepare.
         available: Whether its prerequisites hold, as far as the agent can see.
         in_place: Visible agents that stand where the task needs them.
     """
@@ -150,6 +150,12 @@ class View(Protocol):
     def tasks(self) -> Sequence[TaskView]:
         """Return the open tasks this agent knows of, in a fixed order."""
 
+    def task(self, task: str) -> TaskView | None:
+        """Return a task by its id, None if this agent does not know it, or it is over; it need not be in `tasks`."""
+
+    def about(self, task: str) -> Mapping[str, Any]:
+        """Return the facts somebody else has to know in order to take part in a task."""
+
     def travel(self, task: str, agents: Sequence[int]) -> Sequence[int]:
         """Estimate for each agent the steps until it is in place; a large number for one that cannot be seen."""
 
@@ -161,6 +167,13 @@ class View(Protocol):
 
     def sample(self, draw: Callable[[], float]) -> ActionCall:
         """Return a random valid call; `draw` gives uniform numbers in [0, 1)."""
+
+    def news(self, most: int) -> Mapping[str, Any]:
+        """Return facts worth telling the others, those about itself and the oldest discoveries not told yet.
+
+        Args:
+            most: Discoveries to tell at most; what is returned counts as told.
+        """
 
     def text(self) -> str:
         """Describe the view in words, for planners that read."""
@@ -283,6 +296,20 @@ class Embodiment(Protocol):
 
     def view(self, agent: int, everything: bool = False) -> View:
         """Return what this agent may know now, or everything (for privileged planners only)."""
+
+    def reveal(self, agent: int) -> None:
+        """Let an agent's own body know everything from now on: its planner does too."""
+
+    def learn(self, agents: Sequence[int], facts: Mapping[str, Any]) -> None:
+        """Let agents know what a message told them; facts about nothing the world knows of are left alone.
+
+        Args:
+            agents: Who got the message.
+            facts: Key -> fact with `value` and `step`, the step it was observed at. It may be wrong.
+        """
+
+    def primitive(self, action: Any) -> int:
+        """Return an action of the action space as the integer that traces record and `step` takes."""
 
     def controller(self, agent: int, call: ActionCall) -> Controller | Failed:
         """Return a controller for a call, or why there is none (`unknown_concept`, `invalid_argument`)."""

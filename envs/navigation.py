@@ -1,4 +1,4 @@
-"""Path finding every world shares: one breadth-first search per target, used by all agents that want it."""
+"""Path finding every world shares: one search per target, used by all agents that want it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from emcoop.envs.kernels import kernel
 
 UNREACHABLE = 2**30
-FREE, STANDING, SOLID = 0, 1, 2
+FREE, STANDING, SOLID = 0, 1, 255
+SLOWEST = 15
+"""What an obstacle grid holds: these three, and 2 to `SLOWEST` for a cell that takes that many steps to enter."""
 MOST_CELLS = 2**26
 """Cells of fields kept at most, 256 MiB; the oldest fields go first."""
 
@@ -19,41 +21,59 @@ DCOL = (0, 0, -1, 1)
 
 @kernel
 def distance_field(obstacles: NDArray[np.uint8], targets: NDArray[np.int32], field: NDArray[np.int32]) -> None:
-    """Write each cell's distance in steps to the nearest target, by breadth-first search over free cells.
+    """Write each cell's distance in steps to the nearest target.
+
+    A slow cell's distance includes the steps beyond the first that entering it takes: from any cell that is not slow
+    the best next cell is the neighbour with the smallest distance, and one step less far.
+
+    Dial's algorithm (Dial 1969, Communications of the ACM 12(11)): Dijkstra's with one list of cells per distance.
+    What a cell adds to the distance of the next one does not depend on where one comes from, so the first distance
+    found for a cell is final.
 
     Args:
-        obstacles: `(rows, cols)`: `FREE`, `STANDING` (a cell one may leave but not pass through) or `SOLID`; the
-            border must be solid. Targets count as free.
+        obstacles: `(rows, cols)`: `FREE`; `STANDING`, a cell one may leave but not pass through; 2 to `SLOWEST`, a
+            cell that takes so many steps to enter (rock to dig away, say); all above is `SOLID`. The border must be
+            solid. Targets count as free.
         targets: `(t, 3)`: row, column (inside the border) and the distance to start from, 0 for the best targets;
             sorted by that distance.
         field: `(rows, cols)` int32 out; `UNREACHABLE` where no path leads to a target.
     """
     rows, cols = obstacles.shape
-    field[:, :] = UNREACHABLE
-    queue = np.empty(rows * cols + len(targets), np.int64)
-    head, tail, source = 0, 0, 0
-    while head < tail or source < len(targets):
-        if source < len(targets):
+    kind = obstacles.copy().reshape(rows * cols)
+    for k in range(len(targets)):
+        kind[targets[k, 0] * cols + targets[k, 1]] = FREE
+    far = np.full(rows * cols, UNREACHABLE, np.int32)
+    # The cells to go on from, by distance modulo the number of lists: first of each list, and who follows whom.
+    first = np.full(SLOWEST + 1, -1, np.int32)
+    after = np.empty(rows * cols, np.int32)
+    sides = (-cols, cols, -1, 1)
+    now, waiting, source = 0, 0, 0
+    while waiting or source < len(targets):
+        if waiting == 0:
+            now = targets[source, 2]
+        bucket = now % len(first)
+        while source < len(targets) and targets[source, 2] <= now:
             start = targets[source, 0] * cols + targets[source, 1]
-            if head == tail or targets[source, 2] <= field[queue[head] // cols, queue[head] % cols]:
-                if targets[source, 2] < field[start // cols, start % cols]:
-                    field[start // cols, start % cols] = targets[source, 2]
-                    queue[tail] = start
-                    tail += 1
-                    # Keep the queue sorted: a source goes before cells that are as far or farther.
-                    for k in range(tail - 1, head, -1):
-                        queue[k], queue[k - 1] = queue[k - 1], queue[k]
-                source += 1
-                continue
-        y, x = queue[head] // cols, queue[head] % cols
-        head += 1
-        for side in range(4):
-            v, u = y + DROW[side], x + DCOL[side]
-            if obstacles[v, u] != SOLID and field[v, u] == UNREACHABLE:
-                field[v, u] = field[y, x] + 1
-                if obstacles[v, u] == FREE:
-                    queue[tail] = v * cols + u
-                    tail += 1
+            if far[start] > now:
+                far[start], after[start], first[bucket] = now, first[bucket], start
+                waiting += 1
+            source += 1
+        cell = first[bucket]
+        first[bucket] = -1
+        while cell >= 0:
+            waiting -= 1
+            for side in sides:
+                beside = cell + side
+                if far[beside] == UNREACHABLE and kind[beside] <= SLOWEST:
+                    steps = max(kind[beside], 1)
+                    far[beside] = now + steps
+                    if kind[beside] != STANDING:
+                        later = (now + steps) % len(first)
+                        after[beside], first[later] = first[later], beside
+                        waiting += 1
+            cell = after[cell]
+        now += 1
+    field[:, :] = far.reshape(rows, cols)
 
 
 @kernel

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from functools import partial
 from operator import index, itemgetter
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emcoop.errors import ActionError, ConfigError
+from emcoop.errors import ActionError, ConfigError, unknown_name
 
 RENDER_MODES = ("human", "rgb_array", "ansi")
 _REFCOUNTS_ARE_EXACT = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
@@ -39,20 +40,44 @@ def check_render_mode(mode: str | None) -> str | None:
     return mode
 
 
+def check_options(options: object, keys: Sequence[str]) -> None:
+    """Refuse options of `reset` that are no dictionary, or hold a key that is nearly one of `keys`.
+
+    Other keys are somebody else's and pass.
+
+    Raises:
+        ConfigError: They do not fit.
+    """
+    if options is not None and not isinstance(options, Mapping):
+        example = ", ".join(f"{key!r}: ..." for key in keys[:2])
+        raise ConfigError(f"options={options!r} do not fit: give a dictionary such as {{{example}}}")
+    for key in options or ():
+        if key not in keys and get_close_matches(str(key), keys, cutoff=0.75):
+            raise unknown_name("key of options", key, keys)
+
+
 class ActionReader:
     """Turn a joint action dictionary into one array, refusing what is not one action per agent.
 
+    Args:
+        names: The agents that act, one or more.
+        action_names: Names of the actions; the first does nothing.
+        team: All agents in the order of `joint`, when `names` are only some of them (the others have ended).
+
     Attributes:
-        joint: `(1, n)` uint8, the joint action read last.
+        joint: `(1, n)` uint8, the joint action read last; 0 for agents of the team that do not act.
     """
 
-    def __init__(self, names: Sequence[str], action_names: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], action_names: Sequence[str], team: Sequence[str] | None = None) -> None:
         self._names = list(names)
+        self._team = self._names if team is None else list(team)
         self._action_names = tuple(action_names)
         self._allowed = bytes(range(len(action_names)))
         self._get = itemgetter(*names) if len(names) > 1 else lambda actions: (actions[names[0]],)
-        self._buffer = bytearray(len(names))
+        self._buffer = bytearray(len(self._team))
         self.joint: NDArray[np.uint8] = np.frombuffer(self._buffer, np.uint8).reshape(1, -1)
+        places = {name: i for i, name in enumerate(self._team)}
+        self._places = None if self._names == self._team else [places[name] for name in self._names]
 
     def read(self, actions: Mapping[str, Any]) -> None:
         """Read a joint action into `joint`, which is left untouched on an error.
@@ -69,7 +94,10 @@ class ActionReader:
             raise self._error(actions) from None
         if len(actions) != len(raw) or raw.translate(None, self._allowed):
             raise self._error(actions)
-        self._buffer[:] = raw
+        if self._places is None:
+            self._buffer[:] = raw
+        else:
+            self.joint[0, self._places] = memoryview(raw)
 
     def _error(self, actions: object) -> ActionError:
         if not isinstance(actions, Mapping):
@@ -98,7 +126,7 @@ class ActionReader:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copy and pickle what it was made from; the joint action read last is not part of a copy."""
-        return ActionReader, (self._names, self._action_names)
+        return ActionReader, (self._names, self._action_names, self._team)
 
 
 def _some(names: Sequence[object], most: int = 3) -> str:
@@ -113,7 +141,7 @@ class BlockPool:
     filling it, but a block is never reused while the caller holds any view of it.
 
     Args:
-        shape: `(n_envs, n, view, view)`.
+        shape: `(n_envs, n, rows, cols)`, the last two those of an agent's window.
         leading: What comes before the channel axis in the byte view: `(n,)` or `(n_envs, n)`.
     """
 
@@ -130,7 +158,7 @@ class BlockPool:
         """Return a block of packed cells to write into and its byte view.
 
         Returns:
-            `(n_envs, n, view, view)` uint64, and the same memory as `(*leading, 8, view, view)` uint8: byte `i` of a
+            `(n_envs, n, rows, cols)` uint64, and the same memory as `(*leading, 8, rows, cols)` uint8: byte `i` of a
             cell is channel `i`.
         """
         if _REFCOUNTS_ARE_EXACT:

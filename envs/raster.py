@@ -1,11 +1,10 @@
 """Generic drawing primitives on `(height, width, 3)` uint8 images, shared by the environments' renderers.
 
-Nothing in here knows a world: CUBE draws with it, MA-Crafter is meant to draw its maps, local views and
-inventory counts with the same functions. Every primitive takes whole arrays of shapes (one call per kind of
-shape and frame, not one per shape), paints in the given order, so later rows lie on top, and clips to the
-image, so a shape partly or fully outside is legal. Coordinates are pixels, row first; a box is
-`(top, left, bottom, right)` with the last two exclusive. Images, boxes and colours must be C-contiguous and of
-the stated types: each kernel is then compiled once and cached.
+Nothing in here knows a world: CUBE draws with it, and MA-Crafter its numbers. Every primitive takes whole arrays of
+shapes (one call per kind of shape and frame, not one per shape), paints in the given order, so later rows lie on top,
+and clips to the image, so a shape partly or fully outside is legal. Coordinates are pixels, row first; a box is `(top,
+left, bottom, right)` with the last two exclusive. Images, boxes and colours must be C-contiguous and of the stated
+types: each kernel is then compiled once and cached.
 """
 
 from __future__ import annotations
@@ -154,14 +153,23 @@ def discs(image: Image, centres: NDArray[np.float64], radii: NDArray[np.float64]
 
 
 @kernel
-def _fit_font(height: int, width: int, digits: int) -> tuple[int, int]:
-    """Return (font, scale) for a number: bold as large as fits, else small; scale 0 if neither fits."""
+def fit_font(height: int, width: int, digits: int) -> tuple[int, int]:
+    """Return (font, scale) for a number of so many digits: bold as large as fits, else small; scale 0 if none fits."""
     for font in range(2):
         high, wide = _FONT_SIZES[font]
         scale = min(height // high, width // (digits * (wide + 1) - 1))
         if scale > 0:
             return font, scale
     return 0, 0
+
+
+@kernel
+def count_digits(value: int) -> int:
+    """Return how many digits a number has, 0 or larger."""
+    length, rest = 1, value // 10
+    while rest > 0:
+        length, rest = length + 1, rest // 10
+    return length
 
 
 @kernel
@@ -172,6 +180,22 @@ def _digit(image: Image, top: int, left: int, font: int, scale: int, digit: int,
             if _GLYPHS[font, digit, (row - top) // scale, (column - left) // scale]:
                 for channel in range(3):
                     image[row, column, channel] = ink[channel]
+
+
+@kernel
+def text_size(font: int, scale: int, length: int) -> tuple[int, int]:
+    """Return (height, width) in pixels of a number of `length` digits."""
+    high, wide = _FONT_SIZES[font]
+    return high * scale, (length * (wide + 1) - 1) * scale
+
+
+@kernel
+def write_number(image: Image, top: int, left: int, font: int, scale: int, value: int, ink: Colours) -> None:
+    """Write one whole number with its top left corner at a pixel; `ink` `(3,)`, `font` and `scale` of `fit_font`."""
+    length, rest = count_digits(value), value
+    for place in range(length - 1, -1, -1):
+        _digit(image, top, left + place * (_FONT_SIZES[font, 1] + 1) * scale, font, scale, rest % 10, ink)
+        rest //= 10
 
 
 @kernel
@@ -186,17 +210,11 @@ def numbers(image: Image, boxes: Boxes, values: NDArray[np.int64], digits: int, 
         colours: `(m, 3)` ink.
     """
     for i in range(boxes.shape[0]):
-        length, rest = 1, values[i] // 10
-        while rest > 0:
-            length, rest = length + 1, rest // 10
+        length = count_digits(values[i])
         height, width = boxes[i, 2] - boxes[i, 0], boxes[i, 3] - boxes[i, 1]
-        font, scale = _fit_font(height, width, max(length, digits))
+        font, scale = fit_font(height, width, max(length, digits))
         if scale == 0:
             continue
-        high, wide = _FONT_SIZES[font]
-        top = boxes[i, 0] + (height - high * scale) // 2
-        left = boxes[i, 1] + (width - (length * (wide + 1) - 1) * scale) // 2
-        rest = values[i]
-        for place in range(length - 1, -1, -1):
-            _digit(image, top, left + place * (wide + 1) * scale, font, scale, rest % 10, colours[i])
-            rest //= 10
+        high, wide = text_size(font, scale, length)
+        top, left = boxes[i, 0] + (height - high) // 2, boxes[i, 1] + (width - wide) // 2
+        write_number(image, top, left, font, scale, values[i], colours[i])

@@ -1,4 +1,4 @@
-"""A window on the screen that shows frames and collects key presses; it knows no environment.
+"""A window on the screen that shows frames and collects key presses, and text as a frame; it knows no environment.
 
 pygame is imported when the first frame is shown, so that everything else works without it.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,15 @@ from emcoop.errors import ConfigError
 
 _MAX_KEYS = 64
 _BACKDROP = (43, 50, 64)
+_WAITING_FPS = 30
+_MARGIN = 16
+_STYLES = {
+    "title": (26, (255, 225, 77)),
+    "text": (21, (244, 244, 240)),
+    "small": (18, (244, 244, 240)),
+    "quiet": (18, (160, 170, 190)),
+}
+"""Height in pixels and colour of a line of text."""
 # The screen, the event queue and the keyboard exist once per process, so there is one open window at most.
 _open_window: Window | None = None
 
@@ -74,6 +84,18 @@ class Window:
         self._keys.clear()
         return pressed
 
+    def wait_key(self) -> str:
+        """Wait for a key and return its name; empty once the window is closed, or if it never opened.
+
+        Keys pressed before count: a person may type ahead.
+        """
+        while self._pygame is not None:
+            if self._keys:
+                return self._keys.popleft()
+            self._handle_events()
+            self._clock.tick(_WAITING_FPS)
+        return ""
+
     def close(self) -> None:
         """Close the window for good; closing twice, or before the first frame, is fine."""
         global _open_window
@@ -121,6 +143,52 @@ class Window:
         screen.fill(_BACKDROP)
         screen.blit(resize(self._picture, fitted), ((room[0] - fitted[0]) // 2, (room[1] - fitted[1]) // 2))
         pygame.display.flip()
+
+
+def text_panel(lines: Sequence[tuple[str, str]], height: int, width: int) -> NDArray[np.uint8]:
+    """Return lines of text as a picture to put beside a frame.
+
+    Args:
+        lines: Style (`title`, `text`, `small` or `quiet`) and text of each. Long ones are broken, what does not fit
+            below is left out; tabs divide a line into columns of equal width.
+        height, width: Pixels.
+
+    Returns:
+        `(height, width, 3)` uint8.
+
+    Raises:
+        ConfigError: pygame is not installed.
+    """
+    pygame = _import_pygame()
+    pygame.font.init()
+    surface = pygame.Surface((width, height), depth=24)
+    surface.fill(_BACKDROP)
+    top = _MARGIN
+    for style, text in lines:
+        size, ink = _STYLES[style]
+        font = pygame.font.Font(None, size)
+        for part in _broken(text, font, width - 2 * _MARGIN):
+            if top + size > height:
+                break
+            columns = part.split("\t")
+            for k, column in enumerate(columns):
+                surface.blit(font.render(column, True, ink), (_MARGIN + k * (width - _MARGIN) // len(columns), top))
+            top += size
+    pixels = np.frombuffer(pygame.image.tobytes(surface, "RGB"), np.uint8)
+    return pixels.reshape(height, width, 3)
+
+
+def _broken(text: str, font: Any, width: int) -> list[str]:
+    """Break a line at spaces so that every part fits, if its words do."""
+    if "\t" in text:
+        return [text]
+    parts: list[str] = []
+    for word in text.split(" "):
+        if parts and font.size(f"{parts[-1]} {word}")[0] <= width:
+            parts[-1] += f" {word}"
+        else:
+            parts.append(word)
+    return parts
 
 
 def _check(frame: NDArray[np.uint8], fps: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from emcoop.envs.embodiment import TaskView
 
@@ -56,32 +57,41 @@ def allocate(
     Returns:
         Agent -> task id; agents left over are missing.
     """
-    left = sorted(free)
-    open_tasks = [task for task in tasks if task.available and task.required > committed.get(task.id, 0)]
-    distance = {task.id: dict(zip(left, travel(task.id, left))) for task in open_tasks}
+    left = set(free)
+    open_tasks = {task.id: task for task in tasks if task.available and task.required > committed.get(task.id, 0)}
+    lacking = {name: task.required - committed.get(name, 0) for name, task in open_tasks.items()}
+    order = {name: _by_distance(sorted(left), travel(name, sorted(left))) for name in open_tasks}
+    teams: dict[str, tuple[tuple[float, str], list[int]]] = {}
     given: dict[int, str] = {}
 
-    def nearest(task: TaskView) -> list[int]:
-        need = task.required - committed.get(task.id, 0)
-        return sorted(left, key=lambda i: (distance[task.id][i], i))[:need]
-
-    def rank(task: TaskView) -> tuple[float, str]:
-        need, chosen = task.required - committed.get(task.id, 0), nearest(task)
-        return priority.of(task, need, distance[task.id][chosen[-1]]), task.id
+    def team(name: str) -> tuple[tuple[float, str], list[int]]:
+        """Return priority and members of the team a task would get now; kept until one of them is given away."""
+        known = teams.get(name)
+        if known is None or not left.issuperset(known[1]):
+            nearest = list(islice((entry for entry in order[name] if entry[1] in left), lacking[name]))
+            rank = priority.of(open_tasks[name], lacking[name], nearest[-1][0]), name
+            teams[name] = known = rank, [agent for _, agent in nearest]
+        return known
 
     in_progress = sum(1 for task in tasks if committed.get(task.id, 0))
     while left and open_tasks and in_progress < most:
         in_progress += 1
-        fillable = [task for task in open_tasks if task.required - committed.get(task.id, 0) <= len(left)]
+        fillable = [name for name in open_tasks if lacking[name] <= len(left)]
         if fillable:
-            task = max(fillable, key=rank)
+            chosen = max(fillable, key=lambda name: team(name)[0])
         else:
-            task = min(open_tasks, key=lambda t: (t.required - committed.get(t.id, 0), t.id))
-            open_tasks = [task]
-        given.update(dict.fromkeys(nearest(task), task.id))
-        left = [i for i in left if i not in given]
-        open_tasks.remove(task)
+            chosen = min(open_tasks, key=lambda name: (lacking[name], name))
+            open_tasks = {chosen: open_tasks[chosen]}
+        members = team(chosen)[1]
+        given.update(dict.fromkeys(members, chosen))
+        left.difference_update(members)
+        del open_tasks[chosen]
     return given
+
+
+def _by_distance(agents: Sequence[int], distances: Sequence[int]) -> list[tuple[int, int]]:
+    """Return `(distance, agent)` of all agents, nearest first."""
+    return sorted(zip(distances, agents))
 
 
 def join_or_open(

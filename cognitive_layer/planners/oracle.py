@@ -19,7 +19,7 @@ from emcoop.cognitive_layer.recorder import Recorder
 from emcoop.cognitive_layer.seat import Seat
 from emcoop.cognitive_layer.stages import I
 from emcoop.cognitive_layer.topologies import make_topology
-from emcoop.envs.embodiment import Embodiment
+from emcoop.envs.embodiment import NO_TASK, Embodiment
 from emcoop.errors import ConfigError
 from emcoop.rng import generator
 
@@ -78,23 +78,22 @@ def scheduled_plan(privileged: Privileged, me: int, schedule: Schedule) -> Plan:
     shared, world = privileged.shared, privileged.embodiment
     task_of: dict[int, str] = shared.setdefault("tasks", {})
     view = world.view(me, everything=True)
-    tasks = {task.id: task for task in view.tasks()}
     if shared.get("step") != view.step or me not in shared["given"]:
         free = privileged.reasoning()
         committed: dict[str, int] = {}
         for i, task_id in task_of.items():
-            if i not in free and task_id in tasks:
+            if i not in free and view.task(task_id) is not None:
                 committed[task_id] = committed.get(task_id, 0) + 1
-        given = allocate(list(tasks.values()), free, view.travel, committed, schedule.priority, schedule.most)
+        given = allocate(view.tasks(), free, view.travel, committed, schedule.priority, schedule.most)
         shared["given"] = {i: given.get(i) for i in free}
         shared["step"] = view.step
         for i in free:
             task_of.pop(i, None)
         task_of.update(given)
-    task = shared["given"][me]
+    task = view.task(shared["given"][me] or NO_TASK)
     if task is None:
         return Plan(view.idle(schedule.brief), reasoning="no task to do")
-    return Plan(view.recipe(task, tasks[task].required), task)
+    return Plan(view.recipe(task.id, task.required), task.id)
 
 
 class _Follower:
@@ -132,6 +131,7 @@ def try_schedule(world: Embodiment, schedule: Schedule) -> float:
     shared: dict[str, object] = {}
     privileged = Privileged(world, lambda: [s.index for s in seats if s.stage.value == "R"], shared)
     for seat in seats:
+        world.reveal(seat.index)
         names = [str(i) for i in range(n)]
         setup = SeatSetup(seat.index, names, world.concepts, generator(0), "individual", "peer", -1, {}, privileged)
         assert seat.planner is not None

@@ -7,6 +7,7 @@ Alone (no topology, or nothing heard) it chooses by chance.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from emcoop.cognitive_layer.plan import (
     EVERYONE,
@@ -25,6 +26,8 @@ from emcoop.cognitive_layer.topologies.named import PATIENCE
 from emcoop.envs.embodiment import TaskView
 
 NOTHING = "none"
+NEWS = 6
+"""Discoveries told in one message at most."""
 
 FOR_ALL = Priority(2.0, 2.0, 0.0)
 """How tasks compare when the whole team is dealt out: heavy tasks first, hands are no matter."""
@@ -76,10 +79,10 @@ class TeamPlanner:
                     self._bids[message.sender] = context.step
                     self._waiting.add(message.sender)
 
-    def _committed(self, tasks: Iterable[TaskView]) -> dict[str, int]:
+    def _committed(self, context: PlanningContext) -> dict[str, int]:
         """Return how many others are committed to each open task, as far as heard; forget tasks that are over."""
-        open_ids = {task.id for task in tasks}
-        self._task_of = {i: task for i, task in self._task_of.items() if task in open_ids}
+        is_open = {task: context.view.task(task) is not None for task in set(self._task_of.values())}
+        self._task_of = {i: task for i, task in self._task_of.items() if is_open[task]}
         counts: dict[str, int] = {}
         for i, task in self._task_of.items():
             if i != self._me:
@@ -91,12 +94,12 @@ class TeamPlanner:
     def _lead(self, context: PlanningContext) -> Decision:
         """Assign everybody known to be free, itself included when it needs a plan."""
         tasks = context.view.tasks()
-        committed = self._committed(tasks)
+        committed = self._committed(context)
         leads_itself = context.stage is not I
         free = self._waiting | self._idle | ({self._me} if leads_itself else set())
         given = allocate(tasks, free, context.view.travel, committed, FOR_ALL)
         orders = [
-            Message((i,), "request", facts={"order": Fact(given.get(i, NOTHING), context.step)})
+            Message((i,), "request", facts=_facts(context, order=given.get(i, NOTHING)))
             for i in sorted(free - {self._me})
             if i in given or i in self._waiting
         ]
@@ -120,20 +123,20 @@ class TeamPlanner:
         if self._without_task:
             return Decision(self._plan(context, None))
         if context.waited < PATIENCE:
-            return Decision(None, (Message((self._leader,), "free", facts={"free": Fact(True, context.step)}),))
+            return Decision(None, (Message((self._leader,), "free", facts=_facts(context, NEWS, free=True)),))
         alone = self._alone(context)
         task = alone.plan.task if isinstance(alone.plan, Plan) else ""
         return Decision(alone.plan, (self._ack(context, task),))
 
     def _ack(self, context: PlanningContext, task: str) -> Message:
         """Tell the leader what this agent is really doing."""
-        return Message((self._leader,), "ack", facts={"task": Fact(task or NOTHING, context.step)})
+        return Message((self._leader,), "ack", facts=_facts(context, NEWS, task=task or NOTHING))
 
     def _join(self, context: PlanningContext) -> Decision:
         """Join or avoid what earlier speakers committed to, and say so."""
         tasks = context.view.tasks()
         travel = self._own_travel(context, tasks)
-        committed = self._committed(tasks)
+        committed = self._committed(context)
         if not committed and self._me > 0:
             return self._alone(context)
         undecided = self._n - sum(committed.values())
@@ -155,11 +158,12 @@ class TeamPlanner:
             if idles and not bidders:
                 return Decision(RESUME)
             self._bid_at = step
-            return Decision(RESUME if idles else None, (Message(EVERYONE, "inform", facts={"free": Fact(True, step)}),))
+            bid = Message(EVERYONE, "inform", facts=_facts(context, NEWS, free=True))
+            return Decision(RESUME if idles else None, (bid,))
         if not idles and context.waited < 2:
             return Decision(None)
         tasks = context.view.tasks()
-        committed = self._committed(tasks)
+        committed = self._committed(context)
         if not bidders and not committed:
             return self._alone(context)
         given = allocate(tasks, bidders | {self._me}, context.view.travel, committed, FOR_ALL)
@@ -168,8 +172,8 @@ class TeamPlanner:
         return self._announce(context, given.get(self._me))
 
     def _announce(self, context: PlanningContext, task: str | None) -> Decision:
-        said = Message(EVERYONE, "commit", facts={"task": Fact(task or NOTHING, context.step)})
-        return Decision(self._plan(context, task), (said,) if context.reachable else ())
+        said = (Message(EVERYONE, "commit", facts=_facts(context, NEWS, task=task or NOTHING)),)
+        return Decision(self._plan(context, task), said if context.reachable else ())
 
     def _alone(self, context: PlanningContext) -> Decision:
         tasks = context.view.tasks()
@@ -179,8 +183,21 @@ class TeamPlanner:
     def _own_travel(self, context: PlanningContext, tasks: Iterable[TaskView]) -> dict[str, int]:
         return {task.id: context.view.travel(task.id, [self._me])[0] for task in tasks if task.available}
 
-    def _plan(self, context: PlanningContext, task: str | None) -> Plan:
-        known = {t.id: t for t in context.view.tasks()}
-        if task is None or task not in known:
+    def _plan(self, context: PlanningContext, name: str | None) -> Plan:
+        task = context.view.task(name or NOTHING)
+        if task is None:
             return Plan(context.view.idle() or (ActionCall("wait"),), reasoning="no task to do")
-        return Plan(context.view.recipe(task, known[task].required), task)
+        return Plan(context.view.recipe(task.id, task.required), task.id)
+
+
+def _facts(context: PlanningContext, news: int = 0, **said: Any) -> dict[str, Fact]:
+    """Return what a message says: what is worth telling, what the others need for the task it names, and `said`.
+
+    Args:
+        context: The speaker's situation.
+        news: Discoveries to tell at most; 0 tells nothing of the speaker's own.
+        **said: The point of the message.
+    """
+    task = said.get("task") or said.get("order")
+    told = {**(context.view.news(news) if news else {}), **(context.view.about(task) if task else {}), **said}
+    return {key: Fact(value, context.step) for key, value in told.items()}

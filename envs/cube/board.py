@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import reprlib
-from collections.abc import Mapping, Sequence
-from typing import cast
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emcoop.envs.cube.layout import PLACED, layout_error, place_agents, place_blocks, seed_number
+from emcoop.envs.cube.layout import PLACED, layout_error, place_agents, place_blocks
 from emcoop.envs.cube.settings import CubeSettings
+from emcoop.envs.entries import entries, whole_numbers
+from emcoop.envs.splitmix import seed_number
 from emcoop.errors import ConfigError
 
 IntArray = NDArray[np.int32]
-
-LARGEST = 2**31
-"""Numbers of this size are refused before they are compared or printed."""
 
 
 def parse_board(
@@ -81,38 +78,14 @@ def _layout_agents(settings: CubeSettings, seed: int, blocks: IntArray, weights:
     return agents
 
 
-def _items(value: object) -> list[object] | None:
-    """Return what a list, tuple or array holds, None for anything else (sets and mappings have no order)."""
-    is_list = isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim > 0)
-    return list(cast("Sequence[object]", value)) if is_list else None
-
-
-def _entries(name: str, value: object, form: str) -> list[object]:
-    entries = _items(value)
-    if entries is None:
-        raise ConfigError(f"{name} is of type {type(value).__name__}: give a list of {form}")
-    return entries
-
-
-def _numbers(name: str, entry: object, form: str) -> tuple[int, ...]:
-    """Return the whole numbers of one entry, as many as `form` has."""
-    values = _items(entry) or []
-    whole = [int(value) for value in values if isinstance(value, (int, np.integer)) and not isinstance(value, bool)]
-    if any(abs(number) >= LARGEST for number in whole):
-        raise ConfigError(f"{name} holds a number of {LARGEST} or more: give cells of the board as {form}")
-    if len(whole) != len(values) or len(whole) != form.count(",") + 1:
-        raise ConfigError(f"{name} is {reprlib.repr(entry)}: give whole numbers {form}")
-    return tuple(whole)
-
-
 def _read_blocks(value: object, size: int, owner: IntArray) -> list[tuple[int, int, int]]:
     """Return the checked `(row, col, weight)` and enter the cells they cover into `owner`."""
-    entries = _entries("blocks", value, "(row, col, weight)")
-    if not 1 <= len(entries) <= size * size:
-        raise ConfigError(f"blocks has {len(entries)} entries: a board of side {size} takes 1 to {size * size}")
+    found = entries("blocks", value, "(row, col, weight)")
+    if not 1 <= len(found) <= size * size:
+        raise ConfigError(f"blocks has {len(found)} entries: a board of side {size} takes 1 to {size * size}")
     rows = []
-    for k, entry in enumerate(entries):
-        row, col, weight = _numbers(f"blocks[{k}]", entry, "(row, col, weight)")
+    for k, entry in enumerate(found):
+        row, col, weight = whole_numbers(f"blocks[{k}]", entry, "(row, col, weight)")
         name = f"blocks[{k}] of weight {weight} at {(row, col)}"
         if weight < 1:
             raise ConfigError(f"{name} does not fit: a weight is at least 1")
@@ -144,12 +117,10 @@ def _cover(owner: IntArray, k: int, row: int, col: int, weight: int) -> None:
 
 
 def _read_agents(value: object, settings: CubeSettings) -> list[tuple[int, ...]]:
-    entries = _entries("agents", value, "(row, col)")
-    if len(entries) != settings.n_agents:
-        raise ConfigError(
-            f"agents has {len(entries)} entries for n_agents={settings.n_agents}: give one cell per agent"
-        )
-    cells = [_numbers(f"agents[{i}]", entry, "(row, col)") for i, entry in enumerate(entries)]
+    found = entries("agents", value, "(row, col)")
+    if len(found) != settings.n_agents:
+        raise ConfigError(f"agents has {len(found)} entries for n_agents={settings.n_agents}: give one cell per agent")
+    cells = [whole_numbers(f"agents[{i}]", entry, "(row, col)") for i, entry in enumerate(found)]
     last = settings.grid_size - 1
     for i, cell in enumerate(cells):
         if not (0 <= cell[0] <= last and 0 <= cell[1] <= last):

@@ -8,15 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emcoop.envs.controllers import Meet, Wait
+from emcoop.envs.controllers import Cell, Meet, Move, Navigate, Wait
 from emcoop.envs.cube.concepts import CONCEPTS
 from emcoop.envs.cube.controllers import (
+    MOVES,
     STAY,
-    Cell,
-    Move,
     MoveToBlock,
-    Navigate,
     Push,
+    destinations,
     side_of_direction,
     side_of_face,
 )
@@ -49,6 +48,7 @@ class CubeEmbodiment:
 
     concepts = CONCEPTS
     noop = STAY
+    moves = MOVES
 
     def __init__(self, env: CubeEnv) -> None:
         self.env = env
@@ -72,6 +72,7 @@ class CubeEmbodiment:
         self.meetings = MeetingPoints()
         self._counter = TaskCounter(world, self.env.scratch)
         self._sight = self.env.sight
+        self._revealed: set[int] = set()
         owners = 1 if self._sight is None else self.n_agents
         self._knowledge = [Knowledge(self.n_agents, (shape[0], shape[1]), self.pad) for _ in range(owners)]
         self._stuck: set[int] = set()
@@ -148,7 +149,10 @@ class CubeEmbodiment:
             self._knowledge[0].refresh(step, world.occupancy[0], self._full_blocks, everyone)
         else:
             for i in range(self.n_agents):
-                self._see(i, step, everyone)
+                if i in self._revealed:
+                    self._knowledge[i].refresh(step, world.occupancy[0], self._full_blocks, everyone)
+                else:
+                    self._see(i, step, everyone)
         self._truth = self._knowledge[0].map(self.size) if self._sight is None else self._true_map(step, everyone)
 
     def _true_map(self, step: int, everyone: dict[int, Cell]) -> Any:
@@ -192,6 +196,15 @@ class CubeEmbodiment:
         """Return what this agent may know now, or everything (for privileged planners only)."""
         known = self._truth if everything else self._known(agent).map(self.size)
         return CubeView(known, agent, self.env.possible_agents[agent], describe)
+
+    def reveal(self, agent: int) -> None:
+        """Let an agent's own body know the whole map from now on."""
+        if self._sight is not None and agent not in self._revealed:
+            self._revealed.add(agent)
+            self._look()
+
+    def learn(self, agents: Sequence[int], facts: Mapping[str, Any]) -> None:
+        """Leave facts alone: what CUBE's bodies know they have seen."""
 
     # What controllers ask ----------------------------------------------------------------------------------------
 
@@ -263,7 +276,8 @@ class CubeEmbodiment:
         if concept == "move":
             return Move(self, agent, side_of_direction(args["direction"]), args["steps"])
         if concept == "navigate":
-            return Navigate(self, agent, args["target"], self.size, args["timeout"])
+            target = args["target"]
+            return Navigate(self, agent, target, lambda: destinations(self, agent, target, self.size), args["timeout"])
         if concept == "wait_agents":
             point = f"wait_agents:{args['count']}"
             return Meet(self.meetings, point, agent, args["count"], args["timeout"], STAY, lambda: None)
@@ -293,6 +307,10 @@ class CubeEmbodiment:
     def count(self, actions: Sequence[int], committed: Sequence[str]) -> list[TaskCount]:
         """Evaluate the constraints of every task somebody is committed to; see `Embodiment.count`."""
         return self._counter.count(actions, committed)
+
+    def primitive(self, action: Any) -> int:
+        """Return an action of the action space as the primitive it is."""
+        return int(action)
 
     def progress(self) -> float:
         """Return the progress potential in [0, 1]."""
@@ -331,7 +349,7 @@ class CubeEmbodiment:
     def clone(self) -> CubeEmbodiment:
         """Return an independent copy of the world in the same state; what agents remember is not copied."""
         twin = CubeEmbodiment(self.env.clone())
-        twin._reference, twin._sight = self._reference, self._sight
+        twin._reference, twin._sight, twin._revealed = self._reference, self._sight, set(self._revealed)
         twin._counter = TaskCounter(twin.env.world, twin.env.scratch)
         twin._stuck, twin._previous = set(self._stuck), self._previous
         shape = twin.env.world.occupancy.shape[1:]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from copy import copy
-from difflib import get_close_matches
 from itertools import compress
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -27,9 +27,10 @@ from emcoop.envs.parallel_env import (
     BlockPool,
     LazyEvents,
     agent_names,
+    check_options,
     check_render_mode,
 )
-from emcoop.errors import ActionError, ConfigError, unknown_name
+from emcoop.errors import ActionError, ConfigError
 from emcoop.rng import SeedSequence
 
 Observation = Any
@@ -89,6 +90,9 @@ class CubeEnv(ParallelEnv[str, Observation, int]):
         "render_fps": 10,
         "is_parallelizable": True,
     }
+    keys: Mapping[str, int] = MappingProxyType(
+        {"up": 1, "down": 2, "left": 3, "right": 4, "w": 1, "s": 2, "a": 3, "d": 4, "space": 0}
+    )
 
     def __init__(
         self,
@@ -174,14 +178,7 @@ class CubeEnv(ParallelEnv[str, Observation, int]):
         Raises:
             ConfigError: An illegal board (the cell is named), or blocks that do not fit.
         """
-        if options is not None and not isinstance(options, Mapping):
-            raise ConfigError(
-                f"options={options!r} do not fit: give a dictionary such as {{'agents': ..., 'blocks': ...}}"
-            )
-        for key in options or ():
-            # Other keys are somebody else's, but not one that is nearly ours.
-            if key not in BOARD_KEYS and get_close_matches(str(key), BOARD_KEYS, cutoff=0.75):
-                raise unknown_name("key of options", key, BOARD_KEYS)
+        check_options(options, BOARD_KEYS)
         chosen = self._seeds.next(seed)
         if options and ("agents" in options or "blocks" in options):
             agents, blocks, weights = parse_board(options, self.settings, chosen)

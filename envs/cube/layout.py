@@ -1,7 +1,6 @@
 """Where blocks and agents of a CUBE board start: one compiled kernel, the same result on every platform.
 
-The kernel carries its own counter-based generator (SplitMix64: Steele, Lea, Flood, "Fast splittable
-pseudorandom number generators", OOPSLA 2014), so the layout of a seed does not depend on the version of
+Random numbers come from `emcoop.envs.splitmix`, so the layout of a seed does not depend on the version of
 NumPy or Numba. It is a promise: a change of any layout needs a new version of the environment.
 
 Blocks are placed largest first, each uniform over the top-left cells that are still feasible; if one finds
@@ -21,10 +20,10 @@ from numpy.typing import NDArray
 
 from emcoop.envs.cube.settings import CubeSettings
 from emcoop.envs.kernels import kernel
+from emcoop.envs.splitmix import Stream, below, seed_number, stream
 from emcoop.errors import ConfigError
 
 IntArray = NDArray[np.int32]
-Stream = NDArray[np.uint64]
 Mask = NDArray[np.uint8]
 Counts = NDArray[np.int64]
 
@@ -34,33 +33,8 @@ NO_CELL_FOR_AGENTS = -2
 UNIFORM_ATTEMPTS = 50
 PACKED_ATTEMPTS = 50
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
-_MIX_2 = np.uint64(0x94D049BB133111EB)
 _BLOCKS = np.uint64(0x626C6F636B73)
 _AGENTS = np.uint64(0x6167656E7473)
-
-
-@kernel
-def _mix(x: np.uint64) -> np.uint64:
-    x = (x ^ (x >> np.uint64(30))) * _MIX_1
-    x = (x ^ (x >> np.uint64(27))) * _MIX_2
-    return x ^ (x >> np.uint64(31))
-
-
-@kernel
-def _stream(seed: np.uint64, purpose: np.uint64) -> Stream:
-    """Return a generator of its own for one purpose: a one-element array that holds the counter."""
-    rng = np.empty(1, np.uint64)
-    rng[0] = _mix(np.uint64(seed) + _GOLDEN) ^ purpose
-    return rng
-
-
-@kernel
-def _below(rng: Stream, bound: int) -> int:
-    """Draw from 0 to `bound - 1`; the bias of the remainder is below `bound / 2**64`."""
-    rng[0] += _GOLDEN
-    return int(_mix(rng[0]) % np.uint64(bound))
 
 
 @kernel
@@ -115,7 +89,7 @@ def _uniform(rng: Stream, free: Mask, row_free: Counts, last: int) -> tuple[int,
         total += row_free[r]
     if total == 0:
         return -1, -1
-    skip = _below(rng, total)
+    skip = below(rng, total)
     row = 1
     while skip >= row_free[row]:
         skip -= row_free[row]
@@ -162,7 +136,7 @@ def _attempt(
     blocks: IntArray,
 ) -> int:
     """Place all blocks once; return the first that found no cell, or -1."""
-    corner = _below(rng, 8)
+    corner = below(rng, 8)
     for k in range(len(weights)):
         weight = int(weights[k])
         last = grid_size - weight - 2
@@ -171,7 +145,7 @@ def _attempt(
         else:
             _open(free, row_free, grid_size, weights, blocks, k)
         if weight >= sweep_from:
-            row, col = _swept(corner if one_corner else _below(rng, 8), free, row_free, last)
+            row, col = _swept(corner if one_corner else below(rng, 8), free, row_free, last)
         else:
             row, col = _uniform(rng, free, row_free, last)
         if row < 0:
@@ -187,7 +161,7 @@ def count_attempts(seed: np.uint64, grid_size: int, weights: IntArray, blocks: I
     misfit = _crowded(grid_size, weights)
     if misfit >= 0:
         return misfit, 0
-    rng = _stream(seed, _BLOCKS)
+    rng = stream(seed, _BLOCKS)
     free = np.empty((grid_size, grid_size), np.uint8)
     row_free = np.empty(grid_size, np.int64)
     attempts = 0
@@ -236,7 +210,7 @@ def place_agents(seed: np.uint64, grid_size: int, weights: IntArray, blocks: Int
     Returns:
         -1 if all are placed, -2 if the board has too few cells.
     """
-    rng = _stream(seed, _AGENTS)
+    rng = stream(seed, _AGENTS)
     rows = np.empty(grid_size, np.int64)
     taken = np.empty(grid_size, np.bool_)
     agent = 0
@@ -251,7 +225,7 @@ def place_agents(seed: np.uint64, grid_size: int, weights: IntArray, blocks: Int
                 rows[count] = row
                 count += 1
         for i in range(min(count, len(agents) - agent)):
-            j = i + _below(rng, count - i)
+            j = i + below(rng, count - i)
             rows[i], rows[j] = rows[j], rows[i]
             agents[agent, 0] = rows[i]
             agents[agent, 1] = col
@@ -295,17 +269,6 @@ def layout_error(code: int, settings: CubeSettings) -> ConfigError:
         f"blocks {{{counts}}}: every block needs a free cell around it and at the walls, and with that margin they "
         f"take {need} of {room} cells ({need / max(room, 1):.0%}); use a larger grid_size, fewer or lighter blocks"
     )
-
-
-def seed_number(seed: int) -> np.uint64:
-    """Return `seed` as the kernel takes it.
-
-    Raises:
-        ConfigError: Not a whole number from 0 to 2**64 - 1.
-    """
-    if isinstance(seed, (bool, np.bool_)) or not hasattr(seed, "__index__") or not 0 <= int(seed) < 2**64:
-        raise ConfigError(f"seed={seed!r} does not fit: give a whole number from 0 to 2**64 - 1")
-    return np.uint64(int(seed))
 
 
 def place(settings: CubeSettings, seed: int) -> tuple[IntArray, IntArray]:

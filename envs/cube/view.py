@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from emcoop.envs.cube.scratch import DCOL, DROW
 from emcoop.envs.cube.tasks import FACES, task_id
@@ -191,6 +191,18 @@ class CubeView:
     def tasks(self) -> Sequence[TaskView]:
         """Return the active tasks of the blocks this agent knows of."""
         return self.map.tasks()
+
+    def task(self, task: str) -> TaskView | None:
+        """Return an active task by its id."""
+        return next((known for known in self.map.tasks() if known.id == task), None)
+
+    def about(self, task: str) -> dict[str, Any]:
+        """Return nothing: who knows a block's name knows where it was."""
+        return {}
+
+    def news(self, most: int) -> dict[str, Any]:
+        """Return nothing: blocks and agents are told of by what they do."""
+        return {}
 
     def travel(self, task: str, agents: Sequence[int]) -> list[int]:
         """Estimate for each agent the steps to the task's face; `FAR` for agents that cannot be seen."""

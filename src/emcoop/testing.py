@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 
 from emcoop.errors import ActionError
-from emcoop.registration import environment_spec, load, make_aec, make_embodiment, make_parallel
+from emcoop.registration import environment_spec, make_aec, make_batch, make_embodiment, make_parallel
 from emcoop.rng import generator, pick
 
 STEPS = 60
 """Steps taken in checks that play an episode."""
+BATCH_STEPS = 18
 
 
 def check_environment(env_id: str, n_agents: Sequence[int] = (1, 2, 16), **kwargs: Any) -> list[str]:
@@ -184,30 +185,62 @@ def _check_clone(env_id: str, make: Mapping[str, Any]) -> None:
 
 
 def _check_batch(env_id: str, make: Mapping[str, Any]) -> None:
-    """The batch environment does bit for bit what single environments do."""
-    spec = environment_spec(env_id)
-    if not spec.batch:
+    """The batch environment does bit for bit what single environments do, in every mode of starting anew."""
+    if not environment_spec(env_id).batch:
         return
+    short = {**make, "max_steps": BATCH_STEPS // 3}
+    for mode, settings in (("disabled", make), ("disabled", short), ("next_step", short), ("same_step", short)):
+        _compare_batch(env_id, settings, mode)
+
+
+def _compare_batch(env_id: str, make: Mapping[str, Any], mode: str) -> None:
     n_envs = 3
-    batch = load(spec.batch)(n_envs=n_envs, autoreset="disabled", **{**spec.kwargs, **make})
+    batch = make_batch(env_id, n_envs=n_envs, autoreset=mode, **make)
     singles = [make_parallel(env_id, **make) for _ in range(n_envs)]
     seen, _ = batch.reset(seed=11)
-    views = [env.reset(seed=11 + i)[0] for i, env in enumerate(singles)]
+    for i, env in enumerate(singles):
+        _compare_views(seen, i, env, env.reset(seed=11 + i)[0])
     rng = generator(2, "check")
-    for _ in range(20):
-        for i, view in enumerate(views):
-            for k, observation in enumerate(view.values()):
-                assert np.array_equal(seen[i, k], observation), f"environment {i} of the batch sees something else"
+    for _ in range(BATCH_STEPS):
         joint = [random_actions(env, rng) for env in singles]
-        if not all(env.agents for env in singles):
-            return
-        seen, rewards, *_ = batch.step(np.array([list(actions.values()) for actions in joint]))
+        # Agents that have ended take action 0 in a batch, whose arrays always hold the whole team.
+        rows = [[actions.get(name, 0) for name in env.possible_agents] for env, actions in zip(singles, joint)]
+        step = batch.step(np.array(rows))
         for i, (env, actions) in enumerate(zip(singles, joint)):
-            views[i], single_rewards, *_ = env.step(actions)
-            assert list(single_rewards.values()) == rewards[i].tolist(), (
-                f"environment {i} of the batch pays another reward"
-            )
+            _compare_step(step, i, env, actions, mode)
         assert batch.state_hashes() == [env.state_hash() for env in singles], "the batch goes another way"
+    batch.close()
+
+
+def _compare_step(step: Any, i: int, env: Any, actions: Mapping[str, int], mode: str) -> None:
+    """Take the step of environment `i` in a single environment too, and compare all it gives."""
+    seen, rewards, terminated, truncated, info = step
+    if not env.agents:
+        assert not rewards[i].any(), f"environment {i} of the batch pays a reward though it had ended"
+        if mode == "next_step":
+            _compare_views(seen, i, env, env.reset()[0])
+        assert (terminated[i] or truncated[i]) == (mode == "disabled"), f"environment {i} of the batch has not ended"
+        return
+    views, single_rewards, _, truncations, _ = env.step(actions)
+    paid = {name: rewards[i, env.possible_agents.index(name)] for name in single_rewards}
+    assert paid == single_rewards, f"environment {i} of the batch pays another reward"
+    over, cut = not env.agents, not env.agents and any(truncations.values())
+    assert (terminated[i], truncated[i]) == (over and not cut, cut), f"environment {i} of the batch ends otherwise"
+    if over and mode == "same_step":
+        assert info["_final_observation"][i], f"environment {i} of the batch has no last observation"
+        _compare_views(info["final_observation"], i, env, views)
+        views = env.reset()[0]
+    _compare_views(seen, i, env, views)
+
+
+def _compare_views(seen: Any, i: int, env: Any, views: Mapping[str, Any]) -> None:
+    """Compare what environment `i` of a batch shows with what a single one shows the agents that were alive."""
+    for name, view in views.items():
+        k = env.possible_agents.index(name)
+        parts = view if isinstance(view, Mapping) else {None: view}
+        for part, expected in parts.items():
+            got = (seen if part is None else seen[part])[i, k]
+            assert np.array_equal(got, expected), f"{name} sees something else in environment {i} of the batch"
 
 
 def _check_contract(env_id: str, make: Mapping[str, Any]) -> None:
