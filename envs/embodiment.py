@@ -14,6 +14,10 @@ import msgspec
 import numpy as np
 
 NO_TASK = ""
+FAR = 10**6
+"""Travel estimate for an agent of which nothing is known."""
+NEVER = 10**9
+"""Travel estimate for an agent that cannot take part in a task, wherever it is."""
 
 
 class ActionCall(msgspec.Struct, frozen=True):
@@ -157,7 +161,7 @@ class View(Protocol):
         """Return the facts somebody else has to know in order to take part in a task."""
 
     def travel(self, task: str, agents: Sequence[int]) -> Sequence[int]:
-        """Estimate for each agent the steps until it is in place; a large number for one that cannot be seen."""
+        """Estimate for each agent the steps until it is in place; `FAR` if it cannot be seen, `NEVER` if of no use."""
 
     def recipe(self, task: str, count: int) -> tuple[ActionCall, ...]:
         """Return calls that carry out a task together with `count - 1` others who do the same."""

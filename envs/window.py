@@ -163,17 +163,17 @@ def text_panel(lines: Sequence[tuple[str, str]], height: int, width: int) -> NDA
     pygame.font.init()
     surface = pygame.Surface((width, height), depth=24)
     surface.fill(_BACKDROP)
-    top = _MARGIN
-    for style, text in lines:
+    top, room = _MARGIN, width - 2 * _MARGIN
+    fonts = {style: pygame.font.Font(None, size) for style, (size, _) in _STYLES.items()}
+    parts = ((style, part) for style, text in lines for part in _broken(text, fonts[style], room))
+    for style, part in parts:
         size, ink = _STYLES[style]
-        font = pygame.font.Font(None, size)
-        for part in _broken(text, font, width - 2 * _MARGIN):
-            if top + size > height:
-                break
-            columns = part.split("\t")
-            for k, column in enumerate(columns):
-                surface.blit(font.render(column, True, ink), (_MARGIN + k * (width - _MARGIN) // len(columns), top))
-            top += size
+        if top + size > height:
+            break
+        columns = part.split("\t")
+        for k, column in enumerate(columns):
+            surface.blit(fonts[style].render(column, True, ink), (_MARGIN + k * (room // len(columns)), top))
+        top += size
     pixels = np.frombuffer(pygame.image.tobytes(surface, "RGB"), np.uint8)
     return pixels.reshape(height, width, 3)
 

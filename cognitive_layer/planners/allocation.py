@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from emcoop.envs.embodiment import TaskView
+from emcoop.envs.embodiment import NEVER, TaskView
 
 Travel = Callable[[str, Sequence[int]], Sequence[int]]
 """Estimates for each agent the steps until it is in place for a task."""
@@ -61,6 +61,7 @@ def allocate(
     open_tasks = {task.id: task for task in tasks if task.available and task.required > committed.get(task.id, 0)}
     lacking = {name: task.required - committed.get(name, 0) for name, task in open_tasks.items()}
     order = {name: _by_distance(sorted(left), travel(name, sorted(left))) for name in open_tasks}
+    able = {name: {agent for _, agent in found} for name, found in order.items()}
     teams: dict[str, tuple[tuple[float, str], list[int]]] = {}
     given: dict[int, str] = {}
 
@@ -76,12 +77,15 @@ def allocate(
     in_progress = sum(1 for task in tasks if committed.get(task.id, 0))
     while left and open_tasks and in_progress < most:
         in_progress += 1
-        fillable = [name for name in open_tasks if lacking[name] <= len(left)]
+        hands = {name: len(able[name] & left) for name in open_tasks}
+        fillable = [name for name in open_tasks if lacking[name] <= hands[name]]
         if fillable:
             chosen = max(fillable, key=lambda name: team(name)[0])
-        else:
-            chosen = min(open_tasks, key=lambda name: (lacking[name], name))
+        elif any(hands.values()):
+            chosen = min((name for name in open_tasks if hands[name]), key=lambda name: (lacking[name], name))
             open_tasks = {chosen: open_tasks[chosen]}
+        else:
+            break
         members = team(chosen)[1]
         given.update(dict.fromkeys(members, chosen))
         left.difference_update(members)
@@ -90,8 +94,8 @@ def allocate(
 
 
 def _by_distance(agents: Sequence[int], distances: Sequence[int]) -> list[tuple[int, int]]:
-    """Return `(distance, agent)` of all agents, nearest first."""
-    return sorted(zip(distances, agents))
+    """Return `(distance, agent)` of all agents that can take part, nearest first."""
+    return sorted(entry for entry in zip(distances, agents) if entry[0] < NEVER)
 
 
 def join_or_open(

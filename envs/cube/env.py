@@ -90,6 +90,7 @@ class CubeEnv(ParallelEnv[str, Observation, int]):
         "render_fps": 10,
         "is_parallelizable": True,
     }
+    action_names: tuple[str, ...] = ACTIONS
     keys: Mapping[str, int] = MappingProxyType(
         {"up": 1, "down": 2, "left": 3, "right": 4, "w": 1, "s": 2, "a": 3, "d": 4, "space": 0}
     )
@@ -381,6 +382,13 @@ class CubeEnv(ParallelEnv[str, Observation, int]):
         caption = f"CUBE  step {snapshot['step']}  score {self.score:.2f}"
         self._window.show(frame, caption, int(self.metadata["render_fps"]))
         return None
+
+    def render_seat(self, agent: int) -> NDArray[np.uint8]:
+        """Draw the board with one agent marked, for a person who plays it."""
+        from emcoop.envs.cube.render import render_rgb
+
+        snapshot = {**self.snapshot(), "max_steps": self.settings.max_steps}
+        return render_rgb(snapshot, self.settings.grid_size, highlight=agent)
 
     def __getstate__(self) -> dict[str, Any]:
         """Copy and pickle everything but the window."""

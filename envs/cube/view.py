@@ -11,10 +11,7 @@ from typing import Any, NamedTuple
 
 from emcoop.envs.cube.scratch import DCOL, DROW
 from emcoop.envs.cube.tasks import FACES, task_id
-from emcoop.envs.embodiment import ActionCall, TaskView
-
-FAR = 10**6
-"""Travel estimate for an agent that cannot be seen."""
+from emcoop.envs.embodiment import FAR, ActionCall, TaskView
 
 LEFT_FACE = "left"
 ALIGN_TIMEOUT = 60

@@ -51,6 +51,12 @@ _CUBE: dict[str, Any] = {
     "batch": "emcoop.envs.cube.batch:CubeBatch",
 }
 
+_MA_CRAFTER: dict[str, Any] = {
+    "parallel": "emcoop.envs.ma_crafter.env:MACrafterEnv",
+    "embodiment": "emcoop.envs.ma_crafter.embodiment:MACrafterEmbodiment",
+    "batch": "emcoop.envs.ma_crafter.batch:MACrafterBatch",
+}
+
 BUILT_IN = (
     EnvironmentSpec("Cube-v0", "cooperative block pushing; n_agents alone fixes board, blocks and length", **_CUBE),
     EnvironmentSpec(
@@ -58,6 +64,21 @@ BUILT_IN = (
         "the paper's small CUBE: 15 x 15, three blocks each of weight 1, 2, 3; 3 or 6 agents, 50 steps",
         **_CUBE,
         kwargs={"n_agents": 3, "grid_size": 15, "blocks": {1: 3, 2: 3, 3: 3}, "max_steps": 50},
+    ),
+    EnvironmentSpec(
+        "MACrafter-v0", "survival and crafting in an open world; what is worth most takes several agents", **_MA_CRAFTER
+    ),
+    EnvironmentSpec(
+        "MACrafter-L1-v0", "MA-Crafter in which everyone can do everything alone", **_MA_CRAFTER, kwargs={"level": "L1"}
+    ),
+    EnvironmentSpec(
+        "MACrafter-L2-v0", "MA-Crafter in which coal, iron and diamond take 2", **_MA_CRAFTER, kwargs={"level": "L2"}
+    ),
+    EnvironmentSpec(
+        "MACrafter-L3-v0",
+        "the paper's MA-Crafter: coal takes 2 agents, iron and diamond 3",
+        **_MA_CRAFTER,
+        kwargs={"level": "L3"},
     ),
 )
 

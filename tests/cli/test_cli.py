@@ -44,10 +44,10 @@ def trace(tmp_path: Path) -> Path:
 def test_help_names_exactly_the_commands_there_are():
     result = CliRunner().invoke(app, ["--help"])
     assert result.exit_code == 0
-    for name in ("list", "run", "sweep", "report", "replay"):
+    for name in ("list", "run", "play", "sweep", "report", "replay"):
         assert f" {name} " in result.output
         assert CliRunner().invoke(app, [name, "--help"]).exit_code == 0
-    for later in ("view", "play", "submit", "leaderboard"):
+    for later in ("view", "submit", "leaderboard"):
         assert CliRunner().invoke(app, [later]).exit_code == 2
 
 

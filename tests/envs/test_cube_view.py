@@ -10,7 +10,8 @@ import pytest
 from cube_random import random_board
 from cube_reference import STEP, closure
 
-from emcoop.envs.cube.view import FAR, Block, CubeMap
+from emcoop.envs.cube.view import Block, CubeMap
+from emcoop.envs.embodiment import FAR
 from emcoop.registration import make_embodiment
 
 STAY, UP, DOWN, LEFT, RIGHT = range(5)

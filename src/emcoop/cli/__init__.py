@@ -14,6 +14,7 @@ import typer
 from emcoop.cli.bench import bench
 from emcoop.cli.catalogue import list_all
 from emcoop.cli.episode import replay, run
+from emcoop.cli.play import play
 from emcoop.cli.suites import report, sweep
 from emcoop.errors import EmCoopError
 from emcoop.version import __version__
@@ -24,6 +25,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "sweep": sweep,
     "report": report,
     "replay": replay,
+    "play": play,
     "bench": bench,
 }
 

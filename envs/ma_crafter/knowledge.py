@@ -1,0 +1,324 @@
+"""What MA-Crafter agents know: the map each has seen or been told of, and where it saw the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import copy
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emcoop.envs.ma_crafter import rules as r
+from emcoop.envs.ma_crafter import sight as s
+from emcoop.envs.ma_crafter.facts import MATERIAL_OF, agent_key, cell_key, read_agent, read_cell, read_place
+from emcoop.envs.ma_crafter.routes import HEADINGS, borders_unknown, entry_steps, frontier_cell, places_of, search
+from emcoop.envs.ma_crafter.sight import UNKNOWN
+from emcoop.envs.ma_crafter.world import ALIVE, COL, COW, KIND, MOB_COL, MOB_ROW, ROW, World
+from emcoop.envs.navigation import DCOL, DROW
+
+__all__ = ["UNKNOWN", "Knowledge"]
+
+STILL = 3
+"""Steps an agent has to stand still before others walk around it rather than wait for it."""
+FIELD_AGE = 4
+"""Steps a way may be followed although more of the map is known by now; who is stuck asks for a new one."""
+FIELDS_PER_AGENT = 2
+MOST_FIELD_CELLS = 2**28
+"""Cells of distance fields kept at most, 1 GiB of addresses; only what a search reached is memory."""
+STATIONS = (r.TABLE, r.FURNACE)
+AHEAD = 12
+
+Cell = tuple[int, int]
+IntArray = NDArray[np.int32]
+
+
+class Knowledge:
+    """The memories of a team, in one world and episode.
+
+    Rows of all grids are padded like the world's; cells in arguments and answers are not.
+
+    Args:
+        world: The world; its first environment counts. It is read by `look` only, and for privileged agents.
+
+    Attributes:
+        known: `(n, R, C)` uint8: material by agent, `UNKNOWN` where it has seen nothing.
+        others: `(n, n, 6)` int32: what an agent knows of another, see `sight.SEEN_ROW` and the following.
+        discovered: `(R, C)` bool: seen by anybody of the team.
+        half: Rows and columns a view reaches from its agent.
+    """
+
+    def __init__(self, world: World) -> None:
+        shape = world.materials.shape[1:]
+        self._world = world
+        self._pad = world.pad
+        self.half = (world.settings.view[1] // 2, world.settings.view[0] // 2)
+        self._m = s.make_memories(world.n_agents, (shape[0], shape[1]))
+        self.known, self.others, self.discovered = self._m.known, self._m.others, self._m.discovered
+        self._revealed = [False] * world.n_agents
+        self._told = np.zeros(world.n_agents, np.int64)
+        rows, cols = world.settings.area
+        self._whole = np.array([self._pad, self._pad, self._pad + rows, self._pad + cols], np.int32)
+        self._found = np.empty((rows * cols, 3), np.int32)
+        self._agents, self._bags = world.agents(), world.bags()
+        self._from: dict[int, tuple[object, IntArray]] = {}
+        self._to: dict[object, tuple[int, IntArray]] = {}
+        self._most_fields = max(8, min(FIELDS_PER_AGENT * world.n_agents + 8, MOST_FIELD_CELLS // int(np.prod(shape))))
+
+    def reveal(self, agents: Sequence[int]) -> None:
+        """Let these agents know everything, always."""
+        for agent in agents:
+            self._revealed[agent] = True
+
+    def everything(self) -> Knowledge:
+        """Return the same memories, kept up to date with these, through which every agent knows everything."""
+        twin = copy(self)
+        twin._revealed = [True] * len(self._revealed)
+        twin._from, twin._to = {}, {}
+        return twin
+
+    def look(self) -> None:
+        """Let every living agent look around; called after reset and after every step."""
+        w = self._world
+        s.look(
+            w.rules, w.rows, w.materials, w.planted, w.occupancy, w.cells, w.n_agents, w.pad, *self.half, self._m
+        )  # fmt: skip
+
+    @property
+    def step(self) -> int:
+        """Step of the last look, -1 before the first."""
+        return int(self._m.truth[0, s.SEEN_STEP])
+
+    # What an agent knows ---------------------------------------------------------------------------------------------
+
+    def is_revealed(self, agent: int) -> bool:
+        """Say whether an agent knows everything."""
+        return self._revealed[agent]
+
+    def grid(self, agent: int) -> NDArray[np.uint8]:
+        """Return the padded map of an agent; nobody may change it."""
+        grid: NDArray[np.uint8] = self._world.materials[0] if self._revealed[agent] else self.known[agent]
+        return grid
+
+    def version(self, agent: int) -> int:
+        """Return a number that changes when the agent's map does."""
+        return self.step if self._revealed[agent] else int(self._m.changes[agent])
+
+    def seen(self, agent: int) -> IntArray:
+        """Return what an agent knows of the others, `(n, 6)`: see `sight.SEEN_ROW` and the following."""
+        return self._m.truth if self._revealed[agent] else self.others[agent]
+
+    def in_view(self, agent: int, row: int, col: int) -> bool:
+        """Say whether a cell lies in the agent's view now, or would if the agent were alive."""
+        me = self._agents[agent]
+        return bool(abs(row - me[ROW]) <= self.half[0] and abs(col - me[COL]) <= self.half[1])
+
+    def sees(self, agent: int, row: int, col: int) -> bool:
+        """Say whether the agent can tell who or what is on a cell now."""
+        return self._revealed[agent] or self.in_view(agent, row, col)
+
+    def cows(self, agent: int) -> list[Cell]:
+        """Return the cells of the cows in view, nearest first; without any, where the agent saw one last."""
+        near = self.creatures(agent, COW)
+        row, col, step = self._m.cows[agent].tolist()
+        return near if near or step < 0 else [(row, col)]
+
+    def creatures(self, agent: int, kind: int) -> list[Cell]:
+        """Return the cells of the creatures of a kind in view, nearest first."""
+        mobs, me = self._world.mobs(), self._agents[agent]
+        cells = mobs[mobs[:, KIND] == kind + 1][:, [MOB_ROW, MOB_COL]]
+        away = np.abs(cells - me[[ROW, COL]])
+        seen = cells if self._revealed[agent] else cells[(away <= self.half).all(axis=1)]
+        row, col = int(me[ROW]), int(me[COL])
+        return [(y, x) for _, y, x in sorted((abs(y - row) + abs(x - col), y, x) for y, x in seen.tolist())]
+
+    # Messages --------------------------------------------------------------------------------------------------------
+
+    def news(self, agent: int, most: int) -> dict[str, Any]:
+        """Return and forget the oldest discoveries the agent has not told yet, and where it is itself.
+
+        Args:
+            agent: Who tells.
+            most: Discoveries at most.
+
+        Returns:
+            Facts: `cell:<row>,<col>` -> material, `agent<i>` -> `[row, col, pickaxe, kit]`.
+        """
+        facts: dict[str, Any] = {}
+        made = int(self._m.logged[agent])
+        first = max(int(self._told[agent]), made - s.LOG)
+        for k in islice(range(first, made), most):
+            y, x = divmod(int(self._m.log[agent, k % s.LOG, 0]), self.known.shape[2])
+            facts[cell_key(y - self._pad, x - self._pad)] = r.MATERIALS[self.known[agent, y, x]]
+            first = k + 1
+        self._told[agent] = first
+        facts[agent_key(agent)] = self._m.truth[agent, [s.SEEN_ROW, s.SEEN_COL, s.SEEN_TIER, s.SEEN_KIT]].tolist()
+        return facts
+
+    def learn(self, agent: int, facts: Mapping[str, tuple[Any, Any]]) -> None:
+        """Take in facts told in messages, each a value and the step it was observed at; see `facts`.
+
+        What the agent sees itself, or saw change later, counts more. Malformed facts are ignored.
+        """
+        for key, (value, step) in facts.items():
+            if not isinstance(step, int) or isinstance(step, bool) or not 0 <= step <= self.step:
+                continue
+            cell = read_cell(key, self._world.settings.area)
+            if cell is not None:
+                self._learn_cell(agent, cell, value, step)
+                continue
+            other, place = read_agent(key, len(self._agents)), read_place(value, self._world.settings.area)
+            if other is not None and place is not None:
+                self._learn_place(agent, other, place, step)
+
+    def _learn_cell(self, agent: int, cell: Cell, value: Any, step: int) -> None:
+        material = MATERIAL_OF.get(value) if isinstance(value, str) else None
+        y, x = cell[0] + self._pad, cell[1] + self._pad
+        if material is None or self.in_view(agent, *cell) or self.known[agent, y, x] == material:
+            return
+        log = self._m.log[agent, : min(int(self._m.logged[agent]), s.LOG)]
+        if ((log[:, 0] == y * self.known.shape[2] + x) & (log[:, 1] >= step)).any():
+            return
+        self.known[agent, y, x] = material
+        self._m.changes[agent] += 1
+        box = self._m.boxes[agent]
+        box[:2] = np.minimum(box[:2], (y, x))
+        box[2:] = np.maximum(box[2:], (y + 1, x + 1))
+
+    def _learn_place(self, agent: int, other: int, place: list[int], step: int) -> None:
+        known = self.others[agent, other]
+        if other == agent or step <= known[s.SEEN_STEP] or self.in_view(agent, *place[:2]):
+            return
+        tier, kit = (place[2], place[3]) if place[2] >= 0 else known[[s.SEEN_TIER, s.SEEN_KIT]].tolist()
+        known[:] = place[0], place[1], step, tier, kit, ALIVE
+
+    def check_fact(self, key: str, value: Any) -> bool | None:
+        """Say whether a fact is true now; None if it is about nothing there is."""
+        cell = read_cell(key, self._world.settings.area)
+        if cell is not None:
+            return bool(r.MATERIALS[self._world.materials[0, cell[0] + self._pad, cell[1] + self._pad]] == value)
+        other = read_agent(key, len(self._agents))
+        if other is None:
+            return None
+        place = read_place(value, self._world.settings.area)
+        truth = self._m.truth[other, [s.SEEN_ROW, s.SEEN_COL, s.SEEN_TIER, s.SEEN_KIT]].tolist()
+        return place is not None and place[:2] == truth[:2] and (place[2] < 0 or place[2:] == truth[2:])
+
+    # Distances -------------------------------------------------------------------------------------------------------
+
+    def entry_steps(self, agent: int) -> NDArray[np.uint8]:
+        """Return what each material is as an obstacle to the agent: `navigation.FREE`, steps to enter, or `SOLID`."""
+        entry: NDArray[np.uint8] = entry_steps(self._world.rules, self._bags[agent])
+        return entry
+
+    def distances(self, agent: int) -> IntArray:
+        """Return the padded `(R, C)` distances in steps from the agent over what it knows, `UNREACHABLE` elsewhere.
+
+        It may walk, and dig where one alone can; unknown cells within a margin of what it knows count twice; other
+        agents do not count. Nobody may change the array.
+        """
+        me, entry = self._agents[agent], self.entry_steps(agent)
+        stamp = (int(me[ROW]), int(me[COL]), self.version(agent), entry.tobytes())
+        kept = self._from.get(agent)
+        if kept is not None and kept[0] == stamp:
+            return kept[1]
+        field = np.empty(self.known.shape[1:], np.int32) if kept is None else kept[1]
+        target = np.array([[me[ROW] + self._pad, me[COL] + self._pad, 0]], np.int32)
+        self._search(agent, entry, np.empty((0, 2), np.int32), target, True, field)
+        self._from.pop(agent, None)
+        self._from[agent] = stamp, field
+        if len(self._from) > self._most_fields:
+            del self._from[next(iter(self._from))]
+        return field
+
+    def field_to(self, agent: int, key: object, cells: Sequence[Cell] | IntArray, fresh: bool = False) -> IntArray:
+        """Return padded distances to the nearest of some cells, as `distances`, but around agents that stand in view.
+
+        Nothing may be read outside what the agent knows and the cells beside that.
+
+        Args:
+            agent: Who goes.
+            key: What the cells stand for; a way there may be a few steps old, and so may be the cells it leads to.
+            cells: Where to, `(k, 2)`.
+            fresh: Insist on a search of this step.
+        """
+        entry = self.entry_steps(agent)
+        owned = (-1 if self._revealed[agent] else agent, entry.tobytes(), key)
+        kept = self._to.get(owned)
+        if kept is not None and self.step - kept[0] < (1 if fresh else FIELD_AGE):
+            return kept[1]
+        targets = np.zeros((len(cells), 3), np.int32)
+        targets[:, :2] = np.asarray(cells, np.int32) + self._pad
+        field = np.empty(self.known.shape[1:], np.int32) if kept is None else kept[1]
+        self._search(agent, entry, self._standing(agent), targets, False, field)
+        self._to.pop(owned, None)
+        self._to[owned] = self.step, field
+        if len(self._to) > self._most_fields:
+            del self._to[next(iter(self._to))]
+        return field
+
+    def _box(self, agent: int) -> IntArray:
+        return self._whole if self._revealed[agent] else self._m.boxes[agent]
+
+    def _search(
+        self, agent: int, entry: NDArray[np.uint8], standing: IntArray, targets: IntArray, fill: bool, field: IntArray
+    ) -> None:
+        search(self.grid(agent), entry, self._box(agent), standing, targets, self._pad, fill, field)
+
+    def _standing(self, agent: int) -> IntArray:
+        """Return the padded cells of the agents in view that have stood still for a while."""
+        seen = self.seen(agent)
+        there = (seen[:, s.SEEN_STEP] == self.step) & (seen[:, s.SEEN_STATUS] == ALIVE) & (self._m.still >= STILL)
+        there[agent] = False
+        cells: IntArray = seen[there, : s.SEEN_STEP]
+        if not self._revealed[agent]:
+            cells = cells[(np.abs(cells - self._agents[agent, [ROW, COL]]) <= self.half).all(axis=1)]
+        return cells + np.int32(self._pad)
+
+    def nearest(self, agent: int, material: int, most: int) -> list[tuple[int, int, int]]:
+        """Return the known cells of a material that can be reached, nearest first.
+
+        Args:
+            agent: Who asks.
+            material: Its id.
+            most: Cells at most.
+
+        Returns:
+            `(distance, row, col)`: steps to a place from which the cell can be collected (within the resource's
+            radius), used (stations: the eight cells around), or faced.
+        """
+        radius = max(int(self._world.rules[r.RADIUS + material]), 1)
+        found, field = self._found, self.distances(agent)
+        count = places_of(self.grid(agent), field, self._box(agent), material, radius, material in STATIONS, found)
+        order = np.argsort(found[:count, 0], kind="stable")[:most]
+        return [(steps, y - self._pad, x - self._pad) for steps, y, x in found[order].tolist()]
+
+    def discoveries(self, agent: int) -> int:
+        """Return how many ores and stations the agent has discovered, or seen change, so far."""
+        return int(self._m.logged[agent])
+
+    def is_frontier(self, agent: int, cell: Cell) -> bool:
+        """Say whether a cell borders on unknown ones."""
+        return bool(borders_unknown(self.grid(agent), self._pad, cell[0] + self._pad, cell[1] + self._pad))
+
+    def frontier(self, agent: int, direction: int | None = None) -> Cell | None:
+        """Return a known cell that borders on unknown ones, near and in the agent's own or a given direction.
+
+        Args:
+            agent: Who asks.
+            direction: 0 up, 1 down, 2 left, 3 right: only cells on that side.
+
+        Returns:
+            The cell, None if there is none to be reached.
+        """
+        me = self._agents[agent]
+        y, x = int(me[ROW]) + self._pad, int(me[COL]) + self._pad
+        heading = HEADINGS[agent % len(HEADINGS)]
+        if direction is not None:
+            heading = AHEAD * DROW[direction], AHEAD * DCOL[direction]
+        best = frontier_cell(
+            self.grid(agent), self.entry_steps(agent), self.distances(agent), self._box(agent), self._pad, y, x,
+            heading, direction is not None,
+        )  # fmt: skip
+        return None if best[0] < 0 else (best[0] - self._pad, best[1] - self._pad)

@@ -1,0 +1,107 @@
+"""MA-Crafter in words, for planners that read. Nothing here runs unless a planner asks for text."""
+
+from __future__ import annotations
+
+from emcoop.envs.ma_crafter import rules as r
+from emcoop.envs.ma_crafter import sight as s
+from emcoop.envs.ma_crafter import world as w
+from emcoop.envs.ma_crafter.view import CrafterView
+
+MOST_LISTED = 12
+"""Agents and tasks listed at most; the rest is counted."""
+PER_KIND = 3
+"""Cells of a kind listed at most."""
+SIGHTS = ("tree", "stone", "coal", "iron", "diamond", "water", "lava", "table", "furnace", "plant")
+SYMBOLS = dict(zip(r.MATERIALS, " .~S#_TLCIDBFp"))
+"""How the window is drawn, by material; agents are digits or `A`, creatures small letters."""
+CREATURES = dict(zip(w.MOBS, "zk*c"))
+
+
+def describe(view: CrafterView) -> str:
+    """Return a view as text: oneself, the window, what is remembered, teammates, tasks."""
+    if not view.is_alive:
+        return f"Step {view.step}. You are agent {view.me} and have fallen."
+    parts = [_self(view), _window(view), _remembered(view), _team(view), _tasks(view)]
+    return "\n".join(part for part in parts if part)
+
+
+def _self(view: CrafterView) -> str:
+    rows, cols = view.world.settings.area
+    own, most = view.own, int(view.world.rules[r.MOST])
+    needs = ", ".join(f"{name} {own[w.HEALTH + k]}/{most}" for k, name in enumerate(w.VITALS))
+    bag = ", ".join(f"{count} {item}" for item, count in view.bag.items() if count) or "nothing"
+    asleep = " You are asleep." if own[w.ASLEEP] else ""
+    return (
+        f"Step {view.step}. Map {rows} x {cols}, (row, col) from the top left. You are agent {view.me} of "
+        f"{view.n_agents} at {view.position}, facing {r.DIRECTIONS[own[w.FACING]]}.{asleep}\n"
+        f"You have {needs}. Bag: {bag}."
+    )
+
+
+def _window(view: CrafterView) -> str:
+    """Draw what is seen now."""
+    cols, rows = view.world.settings.view
+    (row, col), pad = view.position, view.world.pad
+    top, left = row - rows // 2, col - cols // 2
+    seen = view.world.materials[0, top + pad : top + pad + rows, left + pad : left + pad + cols]
+    drawn = [[SYMBOLS[r.MATERIALS[m]] for m in line] for line in seen.tolist()]
+    for kind in range(len(w.MOBS)):
+        for v, u in view.known.creatures(view.me, kind):
+            if 0 <= v - top < rows and 0 <= u - left < cols:
+                drawn[v - top][u - left] = CREATURES[w.MOBS[kind]]
+    for i, (v, u) in _seen_agents(view).items():
+        if 0 <= v - top < rows and 0 <= u - left < cols:
+            drawn[v - top][u - left] = str(i) if i < 10 else "A"
+    lines = "\n".join("".join(line) for line in drawn)
+    return (
+        f"You see rows {top} to {top + rows - 1}, columns {left} to {left + cols - 1} (. grass, ~ water, S stone, "
+        "# path, _ sand, T tree, L lava, C coal, I iron, D diamond, B table, F furnace, p plant, c cow, z zombie, "
+        f"k skeleton, * arrow, digits agents):\n{lines}"
+    )
+
+
+def _seen_agents(view: CrafterView) -> dict[int, tuple[int, int]]:
+    team = view.team
+    now = (team[:, s.SEEN_STEP] == view.step) & (team[:, s.SEEN_STATUS] == w.ALIVE)
+    return {int(i): (int(team[i, s.SEEN_ROW]), int(team[i, s.SEEN_COL])) for i in now.nonzero()[0]}
+
+
+def _remembered(view: CrafterView) -> str:
+    lines = []
+    for name in SIGHTS:
+        found = view.nearest(name, PER_KIND)
+        if found:
+            places = ", ".join(f"({row}, {col}) in {steps} steps" for steps, row, col in found)
+            lines.append(f"- {name}: {places}")
+    return "Nearest you know of:\n" + "\n".join(lines) if lines else ""
+
+
+def _team(view: CrafterView) -> str:
+    team, lines = view.team, []
+    for i in range(view.n_agents):
+        row, col, step, tier, kit, status = team[i].tolist()
+        if i == view.me or step < 0:
+            continue
+        tool = f"a {r.TOOLS[tier - 1].replace('_', ' ')}" if tier else "no pickaxe"
+        when = "now" if step == view.step else f"at step {step}"
+        state = "" if status == w.ALIVE else ", fallen"
+        more = ", all it takes for an iron pickaxe" if kit else ""
+        lines.append(f"- agent {i} at ({row}, {col}) {when}{state}, with {tool}{more}")
+    if not lines:
+        return ""
+    rest = f"\n- and {len(lines) - MOST_LISTED} more" if len(lines) > MOST_LISTED else ""
+    return "Teammates:\n" + "\n".join(lines[:MOST_LISTED]) + rest
+
+
+def _tasks(view: CrafterView) -> str:
+    tasks = view.tasks()
+    lines = [
+        f"- {task.id}: takes {task.required} agent{'s' if task.required > 1 else ''}"
+        f"{f' ({task.in_place} others are there)' if task.required > 1 else ''}, worth {task.value:g}"
+        f"{'' if task.available else '; not possible yet'}"
+        for task in tasks[:MOST_LISTED]
+    ]
+    if not lines:
+        return "Nothing you know of is worth doing; explore."
+    rest = f"\n- and {len(tasks) - MOST_LISTED} more" if len(tasks) > MOST_LISTED else ""
+    return "Tasks:\n" + "\n".join(lines) + rest

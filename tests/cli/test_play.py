@@ -1,0 +1,327 @@
+"""A person plays one seat: what the keys do, what is written, and what happens without window, keys or patience."""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import emcoop
+from emcoop.cli import main
+from emcoop.cli.play import HELP_KEY, QUIT_KEYS, Screen, event_in_words
+from emcoop.cognitive_layer.episode import Session
+from emcoop.envs.cube.env import CubeEnv
+from emcoop.envs.window import Window, text_panel
+from emcoop.errors import PlannerError
+from emcoop.registration import environment_specs, load
+from emcoop.trace.schema import Step
+
+PLAY = ["play", "Cube-v0", "--agents", "3", "--seed", "2"]
+STAY, UP, DOWN, LEFT, RIGHT = range(5)
+CLOSE = "<close>"
+
+
+@pytest.fixture
+def type_keys(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[np.ndarray]]:
+    """Give a function that has a person press one key after every frame shown, and returns the list of frames."""
+    pygame = pytest.importorskip("pygame", reason="playing needs pygame")
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    show = Window.show
+
+    def use(*keys: str) -> list[np.ndarray]:
+        left, frames = list(keys), []
+
+        def show_and_press(self: Window, frame: np.ndarray, caption: str, fps: int) -> None:
+            show(self, frame, caption, fps)
+            frames.append(frame.copy())
+            if len(frames) > 1:
+                # The first frame asks for nothing. A person who does not know on leaves.
+                key = left.pop(0) if left else "q"
+                event = pygame.event.Event(pygame.QUIT)
+                if key != CLOSE:
+                    event = pygame.event.Event(pygame.KEYDOWN, key=pygame.key.key_code(key))
+                pygame.event.post(event)
+
+        monkeypatch.setattr(Window, "show", show_and_press)
+        return frames
+
+    return use
+
+
+def played(trace: Path, seat: int) -> list[int]:
+    """Return the recorded actions of a seat."""
+    return [step.actions[seat] for step in emcoop.read_trace(trace).of(Step) if step.actions]
+
+
+@pytest.mark.parametrize("seat", [0, 2])
+def test_every_key_is_one_step_of_the_seat_and_the_trace_replays(
+    seat: int, type_keys: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    trace = tmp_path / "me.jsonl.gz"
+    frames = type_keys("up", "s", "left", "d", "space", "right", "x")
+    assert main([*PLAY, "--seat", str(seat), "--max-steps", "6", "--trace", str(trace)]) == 0
+    assert played(trace, seat) == [UP, DOWN, LEFT, RIGHT, STAY, RIGHT]
+    recorded = emcoop.read_trace(trace)
+    emcoop.replay(recorded)
+    said = capsys.readouterr().out
+    score = emcoop.score_trace(recorded)["score"]
+    assert f"Cube-v0, seat {seat}: score {score:.4g}, 6 steps; trace: {trace}" in said
+    assert "participation_satisfaction" in said
+    assert len(frames) == 1 + 6 + 1
+    assert not np.array_equal(frames[-1], frames[-2])
+
+
+def test_the_partners_play_the_other_seats(type_keys: Callable[..., Any], tmp_path: Path):
+    actions = {}
+    for partner in ("random", "greedy"):
+        trace = tmp_path / f"{partner}.jsonl"
+        type_keys(*["space"] * 5, "x")
+        assert main([*PLAY, "--partners", partner, "--max-steps", "5", "--trace", str(trace)]) == 0
+        actions[partner] = [played(trace, seat) for seat in range(3)]
+    assert actions["random"][0] == actions["greedy"][0] == [STAY] * 5
+    for seat in (1, 2):
+        assert actions["random"][seat] != actions["greedy"][seat] != [STAY] * 5
+
+
+def test_help_and_keys_without_meaning_take_no_step(type_keys: Callable[..., Any], tmp_path: Path):
+    trace = tmp_path / "me.jsonl"
+    frames = type_keys("up", HELP_KEY, "down", "z", "return", "left", "x")
+    assert main([*PLAY, "--max-steps", "2", "--trace", str(trace)]) == 0
+    assert played(trace, 0) == [UP, LEFT]
+    turn, help_screen, again = frames[2:5]
+    assert np.array_equal(turn, again)
+    assert np.array_equal(turn[:, :512], help_screen[:, :512])
+    assert not np.array_equal(turn[:, 512:], help_screen[:, 512:])
+
+
+@pytest.mark.parametrize("leave", [("q",), ("escape",), (CLOSE,), (HELP_KEY, "q"), (HELP_KEY, CLOSE)])
+def test_leaving_early_is_no_error_and_scores_nothing(
+    leave: tuple[str, ...], type_keys: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    trace = tmp_path / "me.jsonl"
+    type_keys("right", "up", *leave)
+    assert main([*PLAY, "--trace", str(trace)]) == 0
+    assert "left after 2 steps" in capsys.readouterr().out
+    assert [path.name for path in tmp_path.iterdir()] == ["me.jsonl.part"]
+
+
+def test_the_environment_may_name_its_actions_and_draw_what_a_seat_sees(
+    type_keys: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+):
+    seen = np.random.default_rng(0).integers(0, 256, (600, 300, 3)).astype(np.uint8)
+    monkeypatch.setattr(CubeEnv, "action_names", ("stay", "go_up", "down", "left", "right"), raising=False)
+    monkeypatch.setattr(CubeEnv, "render_seat", lambda env, agent: seen + agent, raising=False)
+    told: list[tuple[str, str]] = []
+    lines = Screen.turn_lines
+    monkeypatch.setattr(Screen, "turn_lines", lambda *args: told.extend(lines(*args)) or lines(*args))
+    frames = type_keys("up")
+    assert main([*PLAY, "--seat", "1"]) == 0
+    assert all(np.array_equal(frame[:, :300], seen + 1) for frame in frames)
+    assert "up or w: go up" in {part for _, text in told for part in text.split("\t")}
+
+
+def test_whose_agent_is_out_watches_the_others(
+    type_keys: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    trace = tmp_path / "me.jsonl"
+    monkeypatch.setattr(Screen, "is_gone", property(lambda screen: screen.step >= 1))
+    type_keys("up", "up", "z", "x")
+    assert main([*PLAY, "--max-steps", "3", "--trace", str(trace)]) == 0
+    assert played(trace, 0) == [UP, STAY, STAY]
+
+
+def test_a_partner_that_fails_ends_the_episode_with_exit_code_1(
+    type_keys: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    async def fail(*_: Any) -> None:
+        raise PlannerError("agent 1 has no idea")
+
+    monkeypatch.setattr(Session, "think", fail)
+    type_keys()
+    assert main(PLAY) == 1
+    assert capsys.readouterr().err == "emcoop: the episode ended with agent_error: agent 1 has no idea\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["play", "Cub-v0"], "did you mean 'Cube-v0'"),
+        ([*PLAY, "--seat", "3"], "--seat 3"),
+        ([*PLAY, "--seat", "-1"], "from 0 to 2"),
+        ([*PLAY, "--partners", "gredy"], "did you mean 'greedy'"),
+        ([*PLAY, *["--partners", "greedy"] * 3], "3 partners"),
+        ([*PLAY, "--topology", "debat"], "did you mean 'debate'"),
+        ([*PLAY, "--seed", "-1"], "seed=-1"),
+        ([*PLAY, "--max-steps", "0"], "max_steps"),
+        ([*PLAY, "--trace", "."], "it is a folder"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(
+    args: list[str],
+    says: str,
+    type_keys: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    type_keys()
+    monkeypatch.chdir(tmp_path)
+    assert main(args) == 2
+    assert_one_sentence(capsys, says)
+    assert list(tmp_path.iterdir()) == []
+
+
+def assert_one_sentence(capsys: pytest.CaptureFixture[str], says: str) -> None:
+    captured = capsys.readouterr()
+    assert says in captured.err
+    assert captured.err.startswith("emcoop: ")
+    assert captured.err.count("\n") == 1
+
+
+def test_without_pygame_it_names_the_extra_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setitem(sys.modules, "pygame", None)
+    assert main([*PLAY, "--trace", str(tmp_path / "me.jsonl")]) == 2
+    assert_one_sentence(capsys, 'pip install "emcoop[window]"')
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_screen_it_says_so_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    pytest.importorskip("pygame", reason="playing needs pygame")
+    monkeypatch.setenv("SDL_VIDEODRIVER", "no_such_driver")
+    assert main([*PLAY, "--trace", str(tmp_path / "me.jsonl")]) == 2
+    assert_one_sentence(capsys, "no window can be opened here")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_environment_without_keys_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.setattr(CubeEnv, "keys", {})
+    assert main(PLAY) == 2
+    assert_one_sentence(capsys, "Cube-v0 names no keys")
+
+
+def test_keys_are_actions_and_none_is_one_of_the_window(monkeypatch: pytest.MonkeyPatch):
+    pygame = pytest.importorskip("pygame", reason="names of keys are pygame's")
+    for driver in ("SDL_VIDEODRIVER", "SDL_AUDIODRIVER"):
+        monkeypatch.setenv(driver, "dummy")
+    pygame.init()
+    classes = {load(spec.parallel) for spec in environment_specs().values()}
+    assert classes
+    for environment in classes:
+        space = environment().action_space("agent_000")
+        assert set(environment.keys.values()) == set(range(int(space.n)))
+        assert not {HELP_KEY, *QUIT_KEYS} & set(environment.keys)
+        for key in environment.keys:
+            assert pygame.key.name(pygame.key.key_code(key)) == key
+
+
+def test_events_are_told_in_words():
+    push = {"kind": "insufficient_force", "agents": [0, 2], "block": 1, "direction": "right", "have": 2, "need": 3}
+    assert event_in_words(push, 2) == "insufficient force: agent 0, you (block 1, direction right, have 2, need 3)"
+    assert event_in_words({"kind": "wake_up", "agents": [1], "points": 1.0}, 0) == "wake up: agent 1 (points 1)"
+    assert event_in_words({"kind": "push", "agents": list(range(9)), "blocks": [4, 5]}, 0) == (
+        "push: you, agent 1, agent 2, agent 3 and 5 more (blocks 4 5)"
+    )
+
+
+def test_text_panels_break_lines_and_leave_out_what_does_not_fit():
+    pytest.importorskip("pygame", reason="text needs pygame")
+    short, long = text_panel([("text", "one")], 100, 200), text_panel([("text", "one " * 30)], 100, 200)
+    assert short.shape == (100, 200, 3)
+    rows = [int((panel != panel[0, 0]).any(axis=(1, 2)).sum()) for panel in (short, long)]
+    assert rows[1] >= 3 * rows[0] > 0
+    assert (long[:, -16:] == long[0, 0]).all()
+    assert (text_panel([("text", "")], 100, 200) == short[0, 0]).all()
+    columns = text_panel([("text", "one\tone")], 100, 208)
+    assert np.array_equal(columns[:, 16:104], columns[:, 104:192])
+    assert np.array_equal(columns[:, 16:104], short[:, 16:104])
+    full = [("text", "one")] * 3
+    assert np.array_equal(
+        text_panel([*full, ("title", "two"), ("small", "three")], 100, 200), text_panel(full, 100, 200)
+    )
+
+
+def test_keys_typed_ahead_wait_for_their_turn(monkeypatch: pytest.MonkeyPatch):
+    pygame = pytest.importorskip("pygame", reason="the window needs pygame")
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    window = Window()
+    assert window.wait_key() == ""
+    window.show(np.zeros((40, 40, 3), np.uint8), "", 0)
+    for key in (pygame.K_a, pygame.K_UP):
+        pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=key))
+    assert [window.wait_key(), window.wait_key()] == ["a", "up"]
+    pygame.event.post(pygame.event.Event(pygame.QUIT))
+    assert window.wait_key() == ""
+    assert window.closed
+
+
+@pytest.fixture
+def x_server(tmp_path: Path) -> Iterator[str]:
+    """Start an X server without a monitor and give its display."""
+    binary = shutil.which("Xvfb")
+    if binary is None:
+        pytest.skip("Xvfb is not installed (apt-get install xvfb)")
+    reading, writing = os.pipe()
+    command = [binary, "-displayfd", str(writing), "-screen", "0", "1024x768x24", "-nolisten", "tcp"]
+    server = subprocess.Popen(command, pass_fds=(writing,), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    os.close(writing)
+    try:
+        with os.fdopen(reading, encoding="ascii") as answer:
+            yield f":{answer.readline().strip()}"
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+
+
+class Keyboard:
+    """Presses keys on an X server, through its test extension."""
+
+    def __init__(self, display: str) -> None:
+        names = [ctypes.util.find_library(name) for name in ("X11", "Xtst")]
+        if None in names:
+            pytest.skip("libX11 or libXtst is not installed (apt-get install libxtst6)")
+        self._x, self._test = (ctypes.CDLL(name) for name in names)
+        self._x.XOpenDisplay.restype = ctypes.c_void_p
+        self._x.XStringToKeysym.restype = ctypes.c_ulong
+        self._display = ctypes.c_void_p(self._x.XOpenDisplay(display.encode()))
+        # Without a window manager the keyboard belongs to the window under the pointer.
+        self._test.XTestFakeMotionEvent(self._display, -1, 512, 384, ctypes.c_ulong(0))
+
+    def press(self, name: str) -> None:
+        symbol = ctypes.c_ulong(self._x.XStringToKeysym(name.encode()))
+        code = self._x.XKeysymToKeycode(self._display, symbol)
+        for down in (1, 0):
+            self._test.XTestFakeKeyEvent(self._display, code, down, ctypes.c_ulong(0))
+        self._x.XFlush(self._display)
+
+
+@pytest.mark.slow
+def test_real_keys_on_a_real_screen_play_an_episode(x_server: str, tmp_path: Path):
+    pytest.importorskip("pygame", reason="playing needs pygame")
+    keyboard, trace = Keyboard(x_server), tmp_path / "me.jsonl"
+    command = [sys.executable, "-m", "emcoop", *PLAY, "--max-steps", "4", "--trace", str(trace)]
+    game = subprocess.Popen(command, env={**os.environ, "DISPLAY": x_server, "SDL_VIDEODRIVER": "x11"})
+    try:
+        for _ in range(240):
+            keyboard.press("Right")
+            try:
+                game.wait(timeout=0.25)
+                break
+            except subprocess.TimeoutExpired:
+                continue
+        assert game.poll() == 0
+    finally:
+        game.kill()
+    assert played(trace, 0) == [RIGHT] * 4
