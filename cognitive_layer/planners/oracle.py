@@ -120,11 +120,22 @@ def best_schedule(world: Embodiment, candidates: Sequence[Schedule] = CANDIDATES
     tried = candidates[:affordable]
     if len(tried) == 1:
         return tried[0]
-    return max(tried, key=lambda schedule: try_schedule(world.clone(), schedule))
+    best, most = tried[0], -1.0
+    for schedule in tried:
+        progress = try_schedule(world.clone(), schedule, most)
+        if progress > most:
+            best, most = schedule, progress
+    return best
 
 
-def try_schedule(world: Embodiment, schedule: Schedule) -> float:
-    """Run one schedule in a world, which is used up, and return its progress summed over steps until the horizon."""
+def try_schedule(world: Embodiment, schedule: Schedule, least: float = -1.0) -> float:
+    """Run one schedule in a world, which is used up, and return its progress summed over steps until the horizon.
+
+    Args:
+        world: The world.
+        schedule: The schedule.
+        least: Give up as soon as the sum can no longer exceed this.
+    """
     n = world.n_agents
     topology, _ = make_topology("individual", n)
     seats = [Seat(i, _Follower(schedule)) for i in range(n)]
@@ -142,7 +153,11 @@ def try_schedule(world: Embodiment, schedule: Schedule) -> float:
         loop.settle()
         drive(loop.think())
         outcome = loop.act({})
-        total += world.progress()
-        if outcome.terminated or outcome.truncated:
-            return total + (world.max_steps - step - 1) * world.progress()
+        progress = world.progress()
+        total += progress
+        left = world.max_steps - step - 1
+        if outcome.terminated or outcome.truncated or progress >= 1.0:
+            return total + left * progress
+        if total + left <= least:
+            return total
     return total

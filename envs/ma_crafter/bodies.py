@@ -9,13 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emcoop.envs.embodiment import MeetingPoints
-from emcoop.envs.kernels import kernel
 from emcoop.envs.ma_crafter import rules as r
 from emcoop.envs.ma_crafter import sight as s
-from emcoop.envs.ma_crafter.crafting import stations_near
 from emcoop.envs.ma_crafter.knowledge import Knowledge
-from emcoop.envs.ma_crafter.routes import entry_steps
-from emcoop.envs.ma_crafter.targets import do_target
+from emcoop.envs.ma_crafter.surroundings import (
+    count_near,
+    mark_sides,
+    places_within,
+    stations_as_known,
+    target_as_known,
+)
 from emcoop.envs.ma_crafter.world import (
     ALIVE,
     ASLEEP,
@@ -26,136 +29,15 @@ from emcoop.envs.ma_crafter.world import (
     SEEN_BODY,
     SEEN_RIPE,
     STATUS,
-    Board,
-    ByteArray,
-    CellArray,
-    IntArray,
     World,
     is_walkable,
-    open_board,
 )
-from emcoop.envs.navigation import DCOL, DROW, SLOWEST, UNREACHABLE
+from emcoop.envs.navigation import DCOL, DROW, UNREACHABLE
 
 Cell = tuple[int, int]
 Pose = tuple[int, int, int]
 """Row, column and facing."""
 SIDE_OF = {(DROW[side], DCOL[side]): side for side in range(4)}
-
-
-@kernel
-def mark_sides(
-    rules: IntArray, bag: IntArray, grid: ByteArray, occupancy: IntArray, y: int, x: int, out: IntArray
-) -> None:
-    """Write for the four cells beside a padded cell 0 if one can step or dig there, else 1."""
-    entry = entry_steps(rules, bag)
-    for side in range(4):
-        v, u = y + DROW[side], x + DCOL[side]
-        out[v, u] = 0 if entry[grid[v, u]] <= SLOWEST and occupancy[v, u] == 0 else 1
-
-
-@kernel
-def target_as_known(
-    rules: IntArray,
-    rows: IntArray,
-    grid: ByteArray,
-    planted: IntArray,
-    occupancy: IntArray,
-    cells: CellArray,
-    n: int,
-    pad: int,
-    i: int,
-    y: int,
-    x: int,
-    side: int,
-) -> tuple[int, int, int]:
-    """Return kind and padded cell of what `do` would be aimed at from a pose, if the map is what the agent thinks."""
-    b = open_board(rules, rows, grid.reshape((1, *grid.shape)), planted, occupancy, cells, 0, n, pad)
-    agents = b.agents.copy()
-    agents[i, ROW], agents[i, COL], agents[i, FACING] = y - pad, x - pad, side
-    thought = Board(b.rules, b.head, agents, b.bags, b.mobs, b.materials, b.planted, b.occupancy, b.cells, pad)
-    return do_target(thought, i)
-
-
-@kernel
-def stations_as_known(
-    rules: IntArray,
-    rows: IntArray,
-    grid: ByteArray,
-    planted: IntArray,
-    occupancy: IntArray,
-    cells: CellArray,
-    n: int,
-    pad: int,
-    y: int,
-    x: int,
-) -> int:
-    """Return the stations near a padded cell, as bits, if the map is what the agent thinks."""
-    b = open_board(rules, rows, grid.reshape((1, *grid.shape)), planted, occupancy, cells, 0, n, pad)
-    return stations_near(b, y, x)
-
-
-@kernel
-def count_near(
-    seen: IntArray, me: int, step: int, row: int, col: int, reach: int, diagonal: bool, tier: int
-) -> tuple[int, int]:
-    """Count the others in view near a cell who hold a pickaxe at least as good as `tier`, and those with a kit.
-
-    Args:
-        seen: `(n, 6)`, see `sight`.
-        me: Who looks; not counted.
-        step: Current step: only who is seen now counts.
-        row, col: The cell.
-        reach: Distance that is near.
-        diagonal: Whether a diagonal step counts as one.
-        tier: 0 none, 1 wood, 2 stone, 3 iron.
-    """
-    count, kits = 0, 0
-    for j in range(len(seen)):
-        known = seen[j]
-        if j == me or known[s.SEEN_STEP] != step or known[s.SEEN_STATUS] != ALIVE or known[s.SEEN_TIER] < tier:
-            continue
-        rows, cols = abs(known[s.SEEN_ROW] - row), abs(known[s.SEEN_COL] - col)
-        if (max(rows, cols) if diagonal else rows + cols) <= reach:
-            count += 1
-            kits += known[s.SEEN_KIT] == s.WHOLE_KIT
-    return count, kits
-
-
-@kernel
-def places_within(
-    grid: ByteArray,
-    entry: ByteArray,
-    occupancy: IntArray,
-    view: tuple[int, int, int, int],
-    y: int,
-    x: int,
-    reach: int,
-    diagonal: bool,
-    pad: int,
-    out: IntArray,
-) -> int:
-    """Write the padded cells near a cell where one more agent could stand; return how many there are.
-
-    Args:
-        grid: The map as known.
-        entry: Obstacles by material, see `routes.entry_steps`.
-        occupancy: Who stands where; only what is in view is read, and creatures do not count.
-        view: First row and column, and end row and column of the view, padded.
-        y, x: The cell, padded.
-        reach, diagonal: As in `count_near`.
-        pad: Padding; nobody can stand there.
-        out: `(k, 2)` out.
-    """
-    count = 0
-    for v in range(max(y - reach, pad), min(y + reach + 1, grid.shape[0] - pad)):
-        for u in range(max(x - reach, pad), min(x + reach + 1, grid.shape[1] - pad)):
-            far = max(abs(v - y), abs(u - x)) if diagonal else abs(v - y) + abs(u - x)
-            seen = view[0] <= v < view[2] and view[1] <= u < view[3]
-            taken = seen and occupancy[v, u] > 0
-            if 0 < far <= reach and entry[grid[v, u]] <= SLOWEST and not taken and count < len(out):
-                out[count, 0], out[count, 1] = v, u
-                count += 1
-    return count
 
 
 class Bodies:
@@ -331,11 +213,11 @@ class Bodies:
 
     # The others ------------------------------------------------------------------------------------------------------
 
-    def others_near(self, agent: int, cell: Cell, reach: int, diagonal: bool, tier: int) -> tuple[int, int]:
-        """Count the others in view near a cell whose pickaxe is at least as good as `tier`, and the kits they hold."""
-        step = self.knowledge.step
-        near, kits = count_near(self.knowledge.seen(agent), agent, step, *cell, reach, diagonal, tier)
-        return near, kits
+    def others_near(self, agent: int, cell: Cell, reach: int, diagonal: bool, tier: int) -> tuple[int, int, int]:
+        """Count the others in view near a cell, those of them ready to act on it, and their kits; see `count_near`."""
+        seen, step = self.knowledge.seen(agent), self.knowledge.step
+        near, ready, kits = count_near(self._agents, seen, agent, step, *cell, reach, diagonal, tier)
+        return near, ready, kits
 
     def sees_around(self, agent: int, cell: Cell, reach: int, diagonal: bool) -> bool:
         """Say whether all cells of the map near a cell are in view."""

@@ -129,7 +129,7 @@ class Craft:
             return 1, 0
         if not self._bodies.sees_around(self._agent, cell, 1, True):
             return self._need, 1
-        others, kits = self._bodies.others_near(self._agent, cell, 1, True, 0)
+        others, _, kits = self._bodies.others_near(self._agent, cell, 1, True, 0)
         return 1 + others, kits
 
     def _has_got_it(self) -> bool:

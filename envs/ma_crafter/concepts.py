@@ -53,8 +53,8 @@ CONCEPTS = {
         Concept(
             "collect",
             "Go to a resource, wait in place until as many agents are there as it takes, and harvest one unit together "
-            "with them; fails with `missing_tool`, `unknown_target`, `target_gone`, `no_path`, `blocked` or "
-            "`quorum_timeout` (`have`, `need`).",
+            "with them; fails with `missing_tool`, `unknown_target` (none known and no cell named), `target_gone`, "
+            "`no_path`, `blocked` or `quorum_timeout` (`have`, `need`).",
             {
                 "resource": _one_of(RESOURCES, "what to collect"),
                 "target": Argument(_CELL, "cell of the resource; the nearest known one if left out", None),
@@ -86,18 +86,18 @@ CONCEPTS = {
         Concept("drink", "Go to known water and drink until no longer thirsty; fails with `unknown_target`, `no_path` "
                 "or `blocked`."),
         Concept("eat", "Go to a cow or ripe plant and have one meal; fails with `unknown_target`, `target_gone`, "
-                "`no_path` or `timeout`."),
+                "`no_path`, `blocked` or `timeout`."),
         Concept("sleep", "Sleep until awake again, rested or hurt."),
         Concept(
             "attack",
             "Chase the nearest creature of a kind in view and hit it until it is gone; fails with `unknown_target`, "
-            "`target_gone`, `no_path` or `timeout`.",
+            "`target_gone`, `no_path`, `blocked` or `timeout`.",
             {"target": _one_of(PREY, "which kind")},
         ),
         Concept(
             "explore",
-            "Go where the known map ends, until an ore or station is discovered, the place is reached or the steps are "
-            "over; fails with `unknown_target` (nothing left to explore) or `blocked`.",
+            "Go where the known map ends, and on, until an ore or station is discovered or the steps are over; fails "
+            "with `unknown_target` (nothing left to explore), `no_path` or `blocked`.",
             {
                 "direction": Argument(_DIRECTION, "which way; the agent's own choice if left out", None),
                 "steps": Argument(_STEPS, "how many steps at most", 24),

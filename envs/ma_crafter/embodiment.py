@@ -137,9 +137,7 @@ class MACrafterEmbodiment:
     def _all_knowledge(self) -> Knowledge:
         """Return a memory in which everybody knows everything, made once a step and only when asked for."""
         if self._everything is None:
-            self._everything = Knowledge(self.env.world)
-            self._everything.reveal(range(self.n_agents))
-            self._everything.look()
+            self._everything = self._known.everything()
         return self._everything
 
     def reveal(self, agent: int) -> None:

@@ -49,7 +49,7 @@ class Collect:
         if self._held >= 0 and self._has_got_it():
             return DONE
         problem = self._aim()
-        if self._tool >= 0 and not self._bodies.holds(self._agent, self._tool):
+        if self._lacks_tool():
             problem = self._why_not_try() or problem
         if problem is not None:
             return problem
@@ -62,6 +62,9 @@ class Collect:
         places = self._bodies.places(self._agent, self._cell, self._radius)
         status = self._way.check((self._material, self._cell), places)
         return Failed(status.reason, {"target": list(self._cell)}) if isinstance(status, Failed) else status
+
+    def _lacks_tool(self) -> bool:
+        return self._tool >= 0 and not self._bodies.holds(self._agent, self._tool)
 
     def _why_not_try(self) -> Failed | None:
         """Say that the tool is missing; an agent that is in place already tries once all the same."""
@@ -102,13 +105,13 @@ class Collect:
         return abs(row - self._cell[0]) + abs(col - self._cell[1]) <= self._radius
 
     def _count(self) -> None:
-        """Count who is in place; if that cannot be told, there are enough to try."""
+        """Count who is in place, and ready; if that cannot be told, there are enough to try."""
         assert self._cell is not None
         tier = TIER_OF_TOOL[self._tool]
-        self._have = 1 + self._bodies.others_near(self._agent, self._cell, self._radius, False, tier)[0]
-        self._enough = self._have >= self._need or not self._bodies.sees_around(
-            self._agent, self._cell, self._radius, False
-        )
+        others, ready, _ = self._bodies.others_near(self._agent, self._cell, self._radius, False, tier)
+        self._have = 1 + others
+        can_tell = self._bodies.sees_around(self._agent, self._cell, self._radius, False)
+        self._enough = 1 + ready >= self._need or not can_tell or self._lacks_tool()
 
     def act(self) -> int:
         """Go, face the resource, wait for the others, harvest."""

@@ -20,9 +20,7 @@ from emcoop.envs.navigation import DCOL, DROW
 
 __all__ = ["UNKNOWN", "Knowledge"]
 
-STILL = 3
-"""Steps an agent has to stand still before others walk around it rather than wait for it."""
-FIELD_AGE = 4
+FIELD_AGE = 8
 """Steps a way may be followed although more of the map is known by now; who is stuck asks for a new one."""
 FIELDS_PER_AGENT = 2
 MOST_FIELD_CELLS = 2**28
@@ -62,8 +60,10 @@ class Knowledge:
         self._whole = np.array([self._pad, self._pad, self._pad + rows, self._pad + cols], np.int32)
         self._found = np.empty((rows * cols, 3), np.int32)
         self._agents, self._bags = world.agents(), world.bags()
+        self._standing = np.empty((world.n_agents, 2), np.int32)
+        self._entries: dict[bytes, NDArray[np.uint8]] = {}
         self._from: dict[int, tuple[object, IntArray]] = {}
-        self._to: dict[object, tuple[int, IntArray]] = {}
+        self._to: dict[object, tuple[int, list[int], IntArray]] = {}
         self._most_fields = max(8, min(FIELDS_PER_AGENT * world.n_agents + 8, MOST_FIELD_CELLS // int(np.prod(shape))))
 
     def reveal(self, agents: Sequence[int]) -> None:
@@ -192,6 +192,7 @@ class Knowledge:
             return
         tier, kit = (place[2], place[3]) if place[2] >= 0 else known[[s.SEEN_TIER, s.SEEN_KIT]].tolist()
         known[:] = place[0], place[1], step, tier, kit, ALIVE
+        self._m.stood[agent, other] = 0
 
     def check_fact(self, key: str, value: Any) -> bool | None:
         """Say whether a fact is true now; None if it is about nothing there is."""
@@ -209,7 +210,10 @@ class Knowledge:
 
     def entry_steps(self, agent: int) -> NDArray[np.uint8]:
         """Return what each material is as an obstacle to the agent: `navigation.FREE`, steps to enter, or `SOLID`."""
-        entry: NDArray[np.uint8] = entry_steps(self._world.rules, self._bags[agent])
+        tools = self._bags[agent, s.WOOD_PICKAXE :].tobytes()
+        entry = self._entries.get(tools)
+        if entry is None:
+            entry = self._entries[tools] = entry_steps(self._world.rules, self._bags[agent])
         return entry
 
     def distances(self, agent: int) -> IntArray:
@@ -225,15 +229,17 @@ class Knowledge:
             return kept[1]
         field = np.empty(self.known.shape[1:], np.int32) if kept is None else kept[1]
         target = np.array([[me[ROW] + self._pad, me[COL] + self._pad, 0]], np.int32)
-        self._search(agent, entry, np.empty((0, 2), np.int32), target, True, field)
+        search(self.grid(agent), entry, self._box(agent), self._standing[:0], target, self._pad, True, field)
         self._from.pop(agent, None)
         self._from[agent] = stamp, field
         if len(self._from) > self._most_fields:
             del self._from[next(iter(self._from))]
         return field
 
-    def field_to(self, agent: int, key: object, cells: Sequence[Cell] | IntArray, fresh: bool = False) -> IntArray:
-        """Return padded distances to the nearest of some cells, as `distances`, but around agents that stand in view.
+    def field_to(
+        self, agent: int, key: object, cells: Sequence[Cell] | IntArray, fresh: bool = False, alone: bool = False
+    ) -> IntArray:
+        """Return padded distances to the nearest of some cells, as `distances`, but around agents that stand still.
 
         Nothing may be read outside what the agent knows and the cells beside that.
 
@@ -242,18 +248,20 @@ class Knowledge:
             key: What the cells stand for; a way there may be a few steps old, and so may be the cells it leads to.
             cells: Where to, `(k, 2)`.
             fresh: Insist on a search of this step.
+            alone: Go through them, as if the agent were alone.
         """
         entry = self.entry_steps(agent)
-        owned = (-1 if self._revealed[agent] else agent, entry.tobytes(), key)
-        kept = self._to.get(owned)
-        if kept is not None and self.step - kept[0] < (1 if fresh else FIELD_AGE):
-            return kept[1]
+        owned = (-1 if self._revealed[agent] else agent, entry.tobytes(), key, alone)
+        kept, step, box = self._to.get(owned), self.step, self._box(agent)
+        if kept is not None and step - kept[0] < (1 if fresh else FIELD_AGE) and self._is_within(agent, kept[1]):
+            return kept[2]
         targets = np.zeros((len(cells), 3), np.int32)
         targets[:, :2] = np.asarray(cells, np.int32) + self._pad
-        field = np.empty(self.known.shape[1:], np.int32) if kept is None else kept[1]
-        self._search(agent, entry, self._standing(agent), targets, False, field)
+        field = np.empty(self.known.shape[1:], np.int32) if kept is None else kept[2]
+        standing = self._standing[:0] if alone else self._who_stands(agent, step)
+        search(self.grid(agent), entry, box, standing, targets, self._pad, False, field)
         self._to.pop(owned, None)
-        self._to[owned] = self.step, field
+        self._to[owned] = step, box.tolist(), field
         if len(self._to) > self._most_fields:
             del self._to[next(iter(self._to))]
         return field
@@ -261,20 +269,19 @@ class Knowledge:
     def _box(self, agent: int) -> IntArray:
         return self._whole if self._revealed[agent] else self._m.boxes[agent]
 
-    def _search(
-        self, agent: int, entry: NDArray[np.uint8], standing: IntArray, targets: IntArray, fill: bool, field: IntArray
-    ) -> None:
-        search(self.grid(agent), entry, self._box(agent), standing, targets, self._pad, fill, field)
+    def _is_within(self, agent: int, box: list[int]) -> bool:
+        """Say whether the agent is where a search in a box has been: a way must not be followed from elsewhere."""
+        y, x = int(self._agents[agent, ROW]) + self._pad, int(self._agents[agent, COL]) + self._pad
+        return box[s.TOP] <= y < box[s.BOTTOM] and box[s.LEFT] <= x < box[s.RIGHT]
 
-    def _standing(self, agent: int) -> IntArray:
-        """Return the padded cells of the agents in view that have stood still for a while."""
-        seen = self.seen(agent)
-        there = (seen[:, s.SEEN_STEP] == self.step) & (seen[:, s.SEEN_STATUS] == ALIVE) & (self._m.still >= STILL)
-        there[agent] = False
-        cells: IntArray = seen[there, : s.SEEN_STEP]
-        if not self._revealed[agent]:
-            cells = cells[(np.abs(cells - self._agents[agent, [ROW, COL]]) <= self.half).all(axis=1)]
-        return cells + np.int32(self._pad)
+    def _who_stands(self, agent: int, step: int) -> IntArray:
+        """Return the padded cells of the agents to walk around."""
+        stood = self._m.still if self._revealed[agent] else self._m.stood[agent]
+        (rows, cols), row, col = self.half, int(self._agents[agent, ROW]), int(self._agents[agent, COL])
+        view = (row - rows, col - cols, row + rows + 1, col + cols + 1)
+        count = s.standing_cells(self.seen(agent), stood, agent, step, view, self._standing)
+        self._standing[:count] += self._pad
+        return self._standing[:count]
 
     def nearest(self, agent: int, material: int, most: int) -> list[tuple[int, int, int]]:
         """Return the known cells of a material that can be reached, nearest first.

@@ -34,6 +34,10 @@ stone, 3 iron), which ingredients of an iron pickaxe it holds (bits, see `KIT_IT
 SEEN = 6
 TOP, LEFT, BOTTOM, RIGHT = range(4)
 """A box of padded cells, its end excluded."""
+STILL = 3
+"""Steps an agent has to stand still before others walk around it rather than wait for it."""
+STANDS = 32
+"""Steps for which an agent that stood still, and is out of view by now, is thought to stand there."""
 LOG = 64
 """Discoveries kept per agent."""
 
@@ -61,6 +65,7 @@ class Memories(NamedTuple):
         logged: `(n,)` int64: discoveries made.
         truth: `(n, 6)` int32: what is true of every agent now.
         still: `(n,)` int32: steps it has stood still.
+        stood: `(n, n)` int32: how long another had stood still when it was seen last.
         discovered: `(R, C)` bool, padded: seen by anybody.
     """
 
@@ -73,6 +78,7 @@ class Memories(NamedTuple):
     logged: NDArray[np.int64]
     truth: IntArray
     still: IntArray
+    stood: IntArray
     discovered: NDArray[np.bool_]
 
 
@@ -84,7 +90,8 @@ def make_memories(n: int, shape: tuple[int, int]) -> Memories:
     boxes[:, :BOTTOM] = np.iinfo(np.int32).max
     return Memories(
         np.zeros((n, *shape), np.uint8), boxes, np.zeros(n, np.int32), others, cows, np.zeros((n, LOG, 2), np.int32),
-        np.zeros(n, np.int64), truth, np.zeros(n, np.int32), np.zeros(shape, np.bool_),
+        np.zeros(n, np.int64), truth, np.zeros(n, np.int32), np.zeros((n, n), np.int32),
+        np.zeros(shape, np.bool_),
     )  # fmt: skip
 
 
@@ -96,6 +103,35 @@ def kit_of(b: Board, i: int) -> int:
         if b.bags[i, KIT_ITEMS[k]] >= b.rules[KIT + KIT_ITEMS[k]]:
             bits |= 1 << k
     return bits
+
+
+@kernel
+def standing_cells(
+    seen: IntArray, stood: IntArray, me: int, step: int, box: tuple[int, int, int, int], out: IntArray
+) -> int:
+    """Write the cells of the other agents that stand still, or did when they were seen not long ago.
+
+    Args:
+        seen: `(n, 6)`, see `SEEN_ROW` and the following.
+        stood: `(n,)`: how long each had stood still when it was seen.
+        me: Who asks.
+        step: Current step.
+        box: What is in view: who was seen there and is not there any more stands elsewhere.
+        out: `(n, 2)` out.
+
+    Returns:
+        How many there are.
+    """
+    count = 0
+    for j in range(len(seen)):
+        row, col, when = seen[j, SEEN_ROW], seen[j, SEEN_COL], seen[j, SEEN_STEP]
+        if j == me or stood[j] < STILL or when < step - STANDS or seen[j, SEEN_STATUS] != ALIVE:
+            continue
+        in_view = box[TOP] <= row < box[BOTTOM] and box[LEFT] <= col < box[RIGHT]
+        if when == step or not in_view:
+            out[count, 0], out[count, 1] = row, col
+            count += 1
+    return count
 
 
 @kernel
@@ -151,6 +187,7 @@ def _look_from(b: Board, m: Memories, i: int, half_rows: int, half_cols: int) ->
             who = b.occupancy[y, x]
             if who > 0 and who - 1 != i:
                 m.others[i, who - 1] = m.truth[who - 1]
+                m.stood[i, who - 1] = m.still[who - 1]
             elif who < 0 and b.mobs[-who - 1, KIND] - 1 == COW and abs(y - row) + abs(x - col) < nearest:
                 nearest = abs(y - row) + abs(x - col)
                 m.cows[i, 0], m.cows[i, 1], m.cows[i, 2] = y - pad, x - pad, b.head[STEP]

@@ -13,6 +13,9 @@ from emcoop.envs.ma_crafter import world as w
 from emcoop.envs.ma_crafter.creatures import DAY, DAYLIGHT
 
 
+_BITS = np.arange(len(r.ACHIEVEMENTS))
+
+
 def flat_state(world: w.World, env: int = 0) -> NDArray[np.int32]:
     """Return the whole state as one int32 vector: the row of numbers, materials, planted steps (row by row)."""
     grids = (world.inner(grid, env).astype(np.int32).ravel() for grid in (world.materials, world.planted))
@@ -38,7 +41,7 @@ def snapshot(world: w.World) -> dict[str, Any]:
         "vital_names": w.VITALS,
         "inventory": world.bags().copy(),
         "item_names": r.ITEMS,
-        "achievements": (agents[:, w.ACHIEVED, None] >> np.arange(len(r.ACHIEVEMENTS)) & 1).astype(bool),
+        "achievements": (agents[:, w.ACHIEVED, None] >> _BITS & 1).astype(bool),
         "achievement_names": r.ACHIEVEMENTS,
         "materials": materials,
         "material_names": r.MATERIALS,
@@ -62,7 +65,7 @@ def milestones(achieved: NDArray[np.int32], coop: r.CoopRules) -> float:
         achieved: `(n,)` bits of achievements.
         coop: The cooperation rules.
     """
-    done = {name: int((achieved >> bit & 1).sum()) for bit, name in enumerate(r.ACHIEVEMENTS)}
+    done = dict(zip(r.ACHIEVEMENTS, (achieved[:, None] >> _BITS & 1).sum(axis=0).tolist()))
     once = [f"collect_{item}" for item in ("wood", "stone", "coal", "iron", "diamond")]
     total = sum(min(done[name], 1) for name in [*once, "place_table", "place_furnace"])
     quorums = {"wood": max(coop.quorum["stone"], coop.quorum["coal"]), "stone": coop.quorum["iron"]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +16,7 @@ from emcoop.envs.ma_crafter import sight as s
 from emcoop.envs.ma_crafter import world as w
 from emcoop.envs.ma_crafter.concepts import CONCEPTS, RESOURCES
 from emcoop.envs.ma_crafter.knowledge import Knowledge
-from emcoop.envs.navigation import UNREACHABLE
+from emcoop.envs.navigation import DCOL, DROW, UNREACHABLE
 
 TIER_STEPS = 30
 """Steps another agent is thought to need for each pickaxe it lacks."""
@@ -179,10 +179,9 @@ class CrafterView:
             worth = plans.value(self.now, resource)
             if worth > 0:
                 most = MOST_SINGLE if self.coop.quorum[resource] == 1 else MOST_SHARED
-                tasks += [
-                    self._harvest(resource, worth, steps, (row, col))
-                    for steps, row, col in self.nearest(resource, most)
-                ]
+                for steps, row, col in self.nearest(resource, most):
+                    tasks.append(self._harvest(resource, worth, steps, (row, col)))
+                    tasks += self._clearings(resource, (row, col))
         for name in (plans.BUILD, plans.MAKE):
             task = self._craft(name)
             if task is not None:
@@ -191,11 +190,37 @@ class CrafterView:
 
     def _harvest(self, resource: str, worth: float, steps: int, cell: Cell) -> TaskView:
         tier = plans.TIER_NEEDED[resource]
-        ready = plans.is_available(self.now, resource)
+        ready = plans.is_available(self.now, resource) and self._has_room(resource, cell)
         prepare = plans.preparation(self.now, min(tier, 2))[1] if ready and self.tier < tier else 0
         need = self.coop.quorum[resource]
         near = self._in_place(cell, self.coop.radius[resource]) if need > 1 else 0
         return TaskView(task_name(resource, *cell), need, worth, prepare + steps + 1, ready, near)
+
+    def _clearings(self, resource: str, cell: Cell) -> Iterator[TaskView]:
+        """Yield the tasks of clearing ore away from around a cell that has too little room for all it takes."""
+        if self._has_room(resource, cell):
+            return
+        for side in range(4):
+            beside = cell[0] + DROW[side], cell[1] + DCOL[side]
+            for ore in plans.KIT:
+                steps = self._steps_to(ore, beside)
+                if steps is not None and self.coop.quorum[ore] > 1:
+                    yield self._harvest(ore, plans.step_value(self.now), steps, beside)
+
+    def _has_room(self, resource: str, cell: Cell) -> bool:
+        """Say whether as many agents as a cell takes could reach places around it, as far as is known."""
+        need, count = self.coop.quorum[resource], 0
+        for part in self._around(cell, self.coop.radius[resource]) if need > 1 else ():
+            count += int((part < UNREACHABLE).sum())
+        return need == 1 or count >= need
+
+    def _around(self, cell: Cell, radius: int) -> Iterator[NDArray[np.int32]]:
+        """Yield the distances to the cells within a radius of a cell of the map, row by row."""
+        (rows, cols), (row, col), pad = self.world.settings.area, cell, self.world.pad
+        field = self.known.distances(self.me)
+        for v in range(max(row - radius, 0), min(row + radius + 1, rows)):
+            left = radius - abs(v - row)
+            yield field[v + pad, max(col - left, 0) + pad : min(col + left + 1, cols) + pad]
 
     def _in_place(self, cell: Cell, radius: int) -> int:
         """Return how many others are seen within a radius of a cell."""
@@ -240,13 +265,11 @@ class CrafterView:
         """Return the steps to where a cell can be harvested from, None if it is not known to be that resource."""
         rows, cols = self.world.settings.area
         (row, col), pad = cell, self.world.pad
-        if row >= rows or col >= cols or self.known.grid(self.me)[row + pad, col + pad] != r.MATERIALS.index(resource):
+        if not (0 <= row < rows and 0 <= col < cols) or self.known.grid(self.me)[
+            row + pad, col + pad
+        ] != r.MATERIALS.index(resource):
             return None
-        radius, field = self.coop.radius[resource], self.known.distances(self.me)
-        best = UNREACHABLE
-        for v in range(max(row - radius, 0), min(row + radius + 1, rows)):
-            left = radius - abs(v - row)
-            best = min(best, int(field[v + pad, max(col - left, 0) + pad : min(col + left + 1, cols) + pad].min()))
+        best = min(int(part.min()) for part in self._around(cell, self.coop.radius[resource]))
         return best if best < UNREACHABLE else None
 
     def about(self, task: str) -> dict[str, Any]:

@@ -90,6 +90,8 @@ class Way:
                 self._field = field
                 self._queue.spent = 0
                 return self._progress(bodies.distance(agent, field))
+            if not bodies.can_reach(agent, bodies.knowledge.field_to(agent, key, cells, fresh=True, alone=True)):
+                return Failed("no_path")
         if self._queue.out():
             return Failed("no_path")
         if self._queue.spent > JAM_PATIENCE and self._retreat == 0:

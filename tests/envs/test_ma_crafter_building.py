@@ -237,7 +237,8 @@ def test_the_fallen_receive_nothing(play: Play, action: Any) -> None:
 
 def test_shares_follow_each_other_in_the_order_of_agents(play: Play) -> None:
     """What agent 0 gives, agent 1 passes on in the same step; agent 2 has it only after its own turn."""
-    around = {0: {"facing": "right", "bag": {"wood": 1}}, 1: {"facing": "right"}, 2: {"facing": "left"}}
+    around: dict[int, dict[str, Any]] = {i: {"facing": side} for i, side in enumerate(("right", "right", "left"))}
+    around[0]["bag"] = {"wood": 1}
     outcome = play(scene("012", agents=around), "share", "share", "share")
     assert [e["agents"] for e in outcome.events] == [[0, 1], [1, 2], [2, 1]]
     assert held(outcome, 1) == {"wood": 1}

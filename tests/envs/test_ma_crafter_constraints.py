@@ -1,4 +1,4 @@
-"""Constraints of MA-Crafter's tasks: worlds counted by hand, what a success implies, and what the metrics make of it."""
+"""Constraints of MA-Crafter's tasks: worlds counted by hand, what a success implies, what metrics make of it."""
 
 from __future__ import annotations
 
@@ -162,9 +162,7 @@ def test_makers_at_different_furnaces_do_not_add_up() -> None:
 @pytest.mark.parametrize(
     ("rows", "bags"), [(ROWS, [KIT, KIT]), (SHOP, [{"coal": 1, "wood": 1}, {"iron": 1}])], ids=["station", "kit"]
 )
-def test_making_depends_on_a_station_and_the_ingredients_in_one_bag(
-    rows: list[str], bags: list[dict[str, int]]
-) -> None:
+def test_making_depends_on_a_station_and_on_one_full_kit(rows: list[str], bags: list[dict[str, int]]) -> None:
     world = world_of(rows, [(4, 4), (3, 4)], None, bags)
     found = count(world, [MAKES] * 2, [MAKE] * 2)[MAKE]
     assert (found.dependency, found.joint, found.committed, found.engaged) == (0, 0, 2, 2)
@@ -226,11 +224,17 @@ def test_whatever_succeeds_was_jointly_met(case: int) -> None:
 # What the metrics make of it -------------------------------------------------------------------------------------
 
 
-def metrics(calls: Sequence[Sequence[tuple[str, Mapping[str, Any]]]], agents: Sequence[Cell], **options: Any) -> Any:
+def metrics(
+    calls: Sequence[Sequence[tuple[str, Mapping[str, Any]]]],
+    agents: Sequence[Cell],
+    tasks: Sequence[str] = (),
+    **options: Any,
+) -> Any:
+    script = [[list(entry) for entry in one] for one in calls]
     result = emcoop.run_episode(
         "MACrafter-v0",
         n_agents=len(agents),
-        planner={"name": "scripted", "calls": [[list(entry) for entry in script] for script in calls]},
+        planner={"name": "scripted", "calls": script, "tasks": list(tasks)},
         max_steps=30,
         env_kwargs={"mode": "creative"},
         options={"map": ROWS, "agents": [list(cell) for cell in agents], **options},
@@ -241,31 +245,42 @@ def metrics(calls: Sequence[Sequence[tuple[str, Mapping[str, Any]]]], agents: Se
 
 COLLECT = ("collect", {"resource": "iron", "target": [4, 5], "patience": 8})
 PLACES = [(4, 4), (3, 5), (4, 6)]
+WAIT = ("wait", {"steps": 20})
+SHORT = ("dependency", "participation", "spatial", "temporal", "other")
+
+
+def shares(found: Any) -> dict[str, float]:
+    """Return what failed attempts were first short of."""
+    return {kind: found[f"first_failing_{kind}"] for kind in SHORT if found[f"first_failing_{kind}"] != 0.0}
 
 
 def test_enough_agents_at_the_same_time_is_no_failure() -> None:
     found = metrics([[COLLECT]] * 3, PLACES, inventory=[PICKAXES] * 3)
-    assert found["failed_attempts"] == 0.0
+    assert (found["attempts_total"], found["failed_attempts"]) == (1.0, 0.0)
     assert math.isnan(found["first_failing_participation"])
 
 
 def test_one_agent_short_is_short_of_participants() -> None:
     found = metrics([[COLLECT], [COLLECT], []], PLACES, inventory=[PICKAXES] * 3)
-    assert (found["attempts_total"], found["first_failing_participation"]) == (1.0, 1.0)
+    assert found["attempts_total"] == 1.0
+    assert shares(found) == {"participation": 1.0}
 
 
-def test_one_agent_too_late_is_short_of_time() -> None:
-    """All three are in place; 2 acts while 0 and 1 have given up waiting for it."""
-    late = [("wait", {"steps": 9}), COLLECT]
-    early = [COLLECT, ("wait", {"steps": 20})]
-    script = {"planner": [early, early, late]}
-    found = metrics(script["planner"], [(4, 4), (3, 5), (9, 9)], inventory=[PICKAXES] * 3)
+def test_one_agent_on_its_way_is_short_of_place() -> None:
+    away = [(4, 4), (3, 5), (9, 9)]
+    found = metrics([[COLLECT, WAIT], [COLLECT, WAIT], [WAIT]], away, [IRON] * 3, inventory=[PICKAXES] * 3)
+    assert shares(found) == {"spatial": 1.0}
+
+
+def test_one_agent_late_is_short_of_time() -> None:
+    """0 and 1 see 2 beside the iron and harvest as long as they have patience; 2 has promised to, but waits."""
+    found = metrics([[COLLECT, WAIT], [COLLECT, WAIT], [WAIT]], PLACES, [IRON] * 3, inventory=[PICKAXES] * 3)
     assert found["failed_attempts"] == 1.0
-    assert found["first_failing_participation"] + found["first_failing_spatial"] == 1.0
+    assert shares(found) == {"temporal": 1.0}
 
 
 def test_a_team_without_tools_fails_for_its_dependency() -> None:
-    found = metrics([[("wait", {"steps": 1}), COLLECT]] * 3, PLACES)
-    assert found["attempts_total"] in (0.0, 1.0)
-    if found["attempts_total"]:
-        assert found["first_failing_dependency"] == 1.0
+    found = metrics([[COLLECT]] * 3, PLACES)
+    assert found["attempts_total"] == 1.0
+    assert shares(found) == {"dependency": 1.0}
+    assert found["participation_satisfaction"] == 0.0

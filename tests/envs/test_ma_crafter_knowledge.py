@@ -377,6 +377,9 @@ def test_a_way_goes_around_agents_that_stand_in_view() -> None:
     for _ in range(4):
         step(env, known, r.NOOP, r.NOOP)
     assert known.field_to(0, "there", [(5, 7)], fresh=True)[5 + 5, 3 + 5] == UNREACHABLE
+    for _ in range(3):
+        step(env, known, r.LEFT, r.NOOP)
+    assert known.field_to(0, "there", [(5, 7)], fresh=True)[5 + 5, 0 + 5] == UNREACHABLE, "it is thought to stand there"
 
 
 # Frontiers -----------------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from emcoop.envs.ma_crafter import rules as r
 from emcoop.envs.ma_crafter import world as w
 from emcoop.envs.ma_crafter.settings import CrafterSettings
 
-AREAS = ((12, 12), (13, 17), (20, 20), (8, 45), (15, 30))
+AREAS = ((12, 12), (13, 17), (20, 20), (8, 45), (40, 9), (15, 30))
 LANDS = {
     "meadow": {"grass": 80, "sand": 4, "path": 4, "tree": 4, "plant": 4, "water": 4},
     "cave": {"path": 60, "stone": 14, "coal": 8, "iron": 8, "diamond": 6, "lava": 4, "table": 2, "furnace": 2},
@@ -41,20 +41,26 @@ THEMES = {
     "any": [name for name in r.MATERIALS if name != "outside"],
     "do": [*rule("collect"), "grass", "path", "path", "plant", "plant", "water"],
     "make": ["furnace", "furnace", "table"],
-    "place": ["grass", "grass", "path", "sand", "water", "lava"],
+    "place": ["grass", "grass", "grass", "path", "sand", "water", "lava"],
     "balance": ["grass", "path"],
+    "harvest": list(rule("collect")),
 }
 """What is in the middle of each crowd, by what the crowd likes to do."""
 
 
-def random_settings(rng: random.Random) -> CrafterSettings:
+def random_theme(rng: random.Random) -> str:
+    """Return what a crowd likes to do."""
+    return rng.choice((*THEMES, "do", "place", "place"))
+
+
+def random_settings(rng: random.Random, theme: str = "any") -> CrafterSettings:
     """Return settings of a small world; few different ones, so that environments can be used again."""
-    n = rng.choice((1, 2, 3, 4, 5, 6, 8, 12))
+    n = rng.choice((6, 8, 12) if theme == "harvest" else (1, 2, 3, 4, 5, 6, 8, 12))
     return settings_of(
         n,
         rng.choice(AREAS if n < 12 else AREAS[:3]),
         mode=rng.choice(("peaceful", "survival", "survival", "survival", "creative")),
-        level=rng.choice(r.LEVELS),
+        level="scaled" if theme == "harvest" else rng.choice(r.LEVELS),
         preset=rng.choice(r.PRESETS),
         scarce=rng.random() < 0.3,
         goal=rng.choice((None, None, "diamond")),
@@ -64,7 +70,7 @@ def random_settings(rng: random.Random) -> CrafterSettings:
 
 def random_state(rng: random.Random, settings: CrafterSettings, theme: str = "any") -> State:
     """Return a crowded state in which much is about to happen, around a few cells that hold what the theme says."""
-    state = new_state(settings, random_land(rng, settings), [], seed=rng.randrange(2**64))
+    state = new_state(settings, random_land(rng, settings, theme), [], seed=rng.randrange(2**64))
     state.step = rng.choice((0, 8, rng.randrange(310), rng.randrange(300, 600), rng.randrange(310, 5000)))
     foci = rng.sample(sorted(state.materials), rng.randint(1, 1 + settings.n_agents // 5))
     clear_around(rng, state, foci, theme)
@@ -74,7 +80,7 @@ def random_state(rng: random.Random, settings: CrafterSettings, theme: str = "an
     for name, most in settings.coop.demand.items():
         state.harvested[name] = rng.choice((0, 0, max(0, most - 1), most, most + 3))
         state.points += settings.coop.points[name] * min(state.harvested[name], most)
-    keen = theme in ("do", "make", "place") and rng.random() < 0.6
+    keen = theme in ("do", "make", "place", "harvest") and rng.random() < 0.6
     add_agents(rng, state, foci, keen)
     add_creatures(rng, state, foci)
     for agent in state.agents:
@@ -88,12 +94,16 @@ def random_state(rng: random.Random, settings: CrafterSettings, theme: str = "an
 
 
 def unbalance(rng: random.Random, state: State) -> None:
-    """Take creatures out, and choose step and seed so that some come or go at the end of this step."""
+    """Leave few creatures or many of one kind; choose step and seed so that some come or go after this step."""
     state.step += 9 - state.step % 10
-    if rng.random() < 0.7:
+    if rng.random() < 0.8:
         state.creatures = [None] * len(state.creatures)
-    kind = rng.choice((w.ZOMBIE, w.SKELETON, w.COW))
-    purpose = rng.choice((w.APPEARS, w.VANISHES)) + w.PURPOSES_PER_KIND * (kind + 1)
+    kind = rng.choice((w.ZOMBIE, w.SKELETON, w.COW, w.COW) if state.mode["enemies"] else (w.COW,))
+    spots = [c for c in state.materials if max(c) < r.CHUNK and material(state, c) in ("grass", "path")]
+    for slot, cell in enumerate(rng.sample(spots, min(len(spots), rng.choice((0, 0, 1, 2, 3, 4))))):
+        if state.creatures[slot] is None and not occupied(state, cell):
+            state.creatures[slot] = Creature(w.MOBS[kind], cell, CREATURES[w.MOBS[kind]])
+    purpose = rng.choice((w.APPEARS, w.APPEARS, w.VANISHES)) + w.PURPOSES_PER_KIND * (kind + 1)
     while roll(state, purpose, (0, 0)) >= 0.01:
         state.seed = rng.randrange(2**64)
 
@@ -105,14 +115,17 @@ def clear_around(rng: random.Random, state: State, foci: list[Cell], theme: str)
         for cell in around:
             if distance(cell, focus) == 1 or rng.random() < 0.5:
                 state.materials[cell] = rng.choice(("grass", "path"))
+        if theme == "harvest":  # open ground, so that many are within the radius and face nothing else
+            state.materials |= dict.fromkeys((c for c in state.materials if distance(c, focus) <= 3), "sand")
         state.materials[focus] = rng.choice(THEMES[theme])
-        if theme in ("make", "place") and rng.random() < 0.7:
-            state.materials[rng.choice(around)] = "table"
+        corners = [cell for cell in around if distance(cell, focus) == 2]
+        if theme in ("make", "place") and corners:
+            state.materials |= dict.fromkeys(rng.choices(corners, k=rng.choice((0, 1, 4))), "table")
 
 
-def random_land(rng: random.Random, settings: CrafterSettings) -> dict[Cell, str]:
+def random_land(rng: random.Random, settings: CrafterSettings, theme: str) -> dict[Cell, str]:
     """Return the materials of a map, in patches, with room for the team."""
-    weights = LANDS[rng.choice(list(LANDS))]
+    weights = LANDS[rng.choice(("meadow", "meadow", "cave") if theme == "balance" else tuple(LANDS))]
     land: dict[Cell, str] = {}
     alike = rng.choice((0.0, 0.3, 0.6))
     for row in range(settings.area[0]):
@@ -130,7 +143,7 @@ def random_land(rng: random.Random, settings: CrafterSettings) -> dict[Cell, str
 def add_agents(rng: random.Random, state: State, foci: list[Cell], keen: bool) -> None:
     """Put the team around the foci, or anywhere; some of its members have fallen, unless all are keen."""
     walkable = [cell for cell, name in state.materials.items() if name in WALKABLE]
-    spread = 0.0 if keen else rng.choice((0.0, 0.0, 2.0, 100.0))
+    spread = rng.choice((0.0, 2.0)) if keen else rng.choice((0.0, 0.0, 2.0, 100.0))
     walkable.sort(key=lambda cell: min(distance(cell, focus) for focus in foci) + rng.uniform(0, 0.5 + spread))
     walkable = [cell for cell in walkable if cell not in foci or rng.random() < 0.1]
     for k in range(state.settings.n_agents):
@@ -142,6 +155,8 @@ def add_agents(rng: random.Random, state: State, foci: list[Cell], keen: bool) -
             agent.down_since = max(0, state.step - rng.choice((0, 48, 49, rng.randrange(50))))
             others = [] if keen and graves else [walkable[k], *walkable[: k + 2]]
             agent.cell = rng.choice([*graves, *graves, *others])
+            if material(state, agent.cell) == "lava":
+                agent.status = "gone"
         state.agents.append(agent)
     rng.shuffle(state.agents)
 
@@ -149,14 +164,15 @@ def add_agents(rng: random.Random, state: State, foci: list[Cell], keen: bool) -
 def random_agent(rng: random.Random, state: State, cell: Cell, keen: bool) -> Agent:
     """Return an agent that is often hungry, tired, hurt or asleep, with a bag that is often full of something."""
     limit = state.preset["bag_limit"]
-    amounts = rng.choice(((0,), (0, 1, 1, 2), (0, 1, 2, 5, limit - 1, limit), (1, 4, limit)))
-    amounts = rng.choice(((0, 4, 4, limit), (1, 4), (4,))) if keen else amounts
+    poor: list[Sequence[int]] = [(0,), (0, 1, 1, 2), (0, 1, 2, 5, limit - 1, limit), (1, 4, limit)]
+    rich: list[Sequence[int]] = [(0, 4, 4, limit), (1, 4), (4,)]
+    amounts = rng.choice(rich if keen else poor)
     agent = Agent(cell, bag={item: rng.choice(amounts) for item in r.ITEMS})
     if state.mode["needs"]:
-        poor = rng.random() < 0.5
+        weak = rng.random() < 0.5
         for need in ("health", "food", "drink", "energy"):
             lowest = 1 if need == "health" else 0
-            setattr(agent, need, rng.choice((lowest, lowest, 1, 2, 8) if poor else (8, 9, 9)))
+            setattr(agent, need, rng.choice((lowest, lowest, 1, 2, 8) if weak else (8, 9, 9)))
         agent.hunger = rng.choice((0, 49, 50, rng.randrange(51)))
         agent.thirst = rng.choice((0, 39, 40, rng.randrange(41)))
         agent.fatigue = rng.choice((0, -19, -20, 59, 60, rng.randrange(-20, 61)))
@@ -197,10 +213,11 @@ def invites(state: State, cell: Cell, foci: list[Cell]) -> bool:
 def random_actions(rng: random.Random, state: State, theme: str = "any") -> list[int]:
     """Return a joint action in which agents often do the same, so that quorums come together."""
     kinds = ("do", "do", "do", "forward", "move", "make", "place", "share", "sleep", "any")
+    theme = "do" if theme == "harvest" else theme
     common = theme if theme in kinds and rng.random() < 0.7 else rng.choice(kinds)
     same = rng.choice((0.3, 0.9, 1.0))
     tool = rng.choice(("iron_pickaxe", "iron_sword", *r.TOOLS))
-    thing = rng.choice((*r.PLACEABLE, "furnace", "plant"))
+    thing = rng.choice((*r.PLACEABLE, "furnace", "plant", "plant"))
     actions = []
     for i in range(len(state.agents)):
         kind = common if rng.random() < same else rng.choice(kinds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from ma_crafter_reference import body_to_act_on
+from ma_crafter_acting import body_to_act_on
 from ma_crafter_state import WALKABLE, Cell, State, creature_at, daylight, is_ripe, living_at, material
 from numpy.typing import NDArray
 

@@ -103,11 +103,13 @@ class State:
 
     @property
     def mode(self) -> Mapping[str, Any]:
-        return rule("modes", self.settings.mode)
+        mode: Mapping[str, Any] = rule("modes", self.settings.mode)
+        return mode
 
     @property
     def preset(self) -> Mapping[str, Any]:
-        return rule("presets", self.settings.preset)
+        preset: Mapping[str, Any] = rule("presets", self.settings.preset)
+        return preset
 
 
 def rule(*path: str) -> Any:
@@ -121,6 +123,11 @@ def rule(*path: str) -> Any:
 def shift(cell: Cell, side: str) -> Cell:
     """Return the next cell on a side, on the map or not."""
     return cell[0] + SIDES[side][0], cell[1] + SIDES[side][1]
+
+
+def faced(agent: Agent) -> Cell:
+    """Return the cell an agent faces."""
+    return shift(agent.cell, agent.facing)
 
 
 def distance(one: Cell, other: Cell) -> int:
