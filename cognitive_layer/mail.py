@@ -51,7 +51,7 @@ class PostOffice:
         self._recorder = recorder
         self._embodiment = embodiment
         self._next_id = 0
-        self._checkable: set[int] = set()
+        self._checked: dict[int, int] = {}
         self.counters: Counter[str] = Counter()
 
     def send(self, seat: Seat, messages: Sequence[Message]) -> list[int]:
@@ -72,7 +72,7 @@ class PostOffice:
             if copies:
                 self._transport(message.id, copies, outcome, everyone and len(copies) == len(deliverable))
         if deliverable:
-            self._claims(message, "sent", -1)
+            self._claims(message, "sent")
         return message.id
 
     def _sort(self, seat: Seat, message: Message) -> dict[str, list[int]]:
@@ -150,8 +150,8 @@ class PostOffice:
                 kept.append(message)
             elif label == "consume":
                 seat.memory.learn(message.facts, message.sender)
-                if message.id in self._checkable:
-                    self._claims(message, "read", seat.index)
+                if self._checked.get(message.id, self._recorder.t) < self._recorder.t:
+                    self._claims(message, "read")
         seat.unread = [message for message in seat.unread if message.id not in ids]
         seat.kept = kept
         for said_label, messages in by_label.items():
@@ -171,15 +171,13 @@ class PostOffice:
         self.counters["reroute"] += 1
         return self._send(seat, msgspec.structs.replace(message, recipients=tuple(reaction.to)))
 
-    def _claims(self, message: Message, when: str, agent: int) -> None:
-        """Record the truth of checkable facts when they are sent and when they are read."""
+    def _claims(self, message: Message, when: str) -> None:
+        """Record the truth of checkable facts when they are sent, and at later steps at which they are read."""
         for key, fact in message.facts.items():
             truth = self._embodiment.check_fact(key, fact.value)
             if truth is not None:
-                self._checkable.add(message.id)
-                self._recorder.emit(
-                    schema.Claim(message=message.id, key=key, value=fact.value, when=when, true=truth, agent=agent)
-                )
+                self._checked[message.id] = self._recorder.t
+                self._recorder.emit(schema.Claim(message=message.id, key=key, value=fact.value, when=when, true=truth))
 
     def close(self) -> dict[str, int]:
         """End of the episode: expire what is under way, note what nobody read, and check that the books balance.

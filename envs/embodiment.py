@@ -371,7 +371,8 @@ def fill_arguments(concept: Concept, args: Mapping[str, Any]) -> dict[str, Any] 
         value = args.get(name, argument.default)
         if value is ...:
             return _invalid(concept, name, "is missing")
-        if name in args and not _matches(value, argument.schema):
+        is_default = value is None and argument.default is None
+        if name in args and not is_default and not _matches(value, argument.schema):
             return _invalid(concept, name, f"has a value that does not fit {dict(argument.schema)}")
         full[name] = value
     return full

@@ -52,6 +52,29 @@ def tight_floor(names: Sequence[str], shape: tuple[int, ...]) -> Callable[[], An
     return step
 
 
+def nested_floor(names: Sequence[str], view: tuple[int, ...], own: tuple[int, ...]) -> Callable[[], Any]:
+    """Return the usual floor for observations that are dictionaries of two arrays, one block for each of them.
+
+    Args:
+        names: The agents.
+        view, own: Shapes of the two parts of one observation, of uint8.
+    """
+
+    def step() -> Any:
+        views, selves = np.empty((len(names), *view), np.uint8), np.empty((len(names), *own), np.uint8)
+        views.fill(0)
+        selves.fill(0)
+        return (
+            {name: {"view": views[i], "self": selves[i]} for i, name in enumerate(names)},
+            {name: 0.0 for name in names},  # noqa: C420 - as in the usual floor
+            {name: False for name in names},  # noqa: C420
+            {name: False for name in names},  # noqa: C420
+            {name: {} for name in names},
+        )
+
+    return step
+
+
 def many(step: Callable[[], Any]) -> Callable[[], None]:
     """Return a call of `STEPS` steps; the last result is held until the next, as a training loop does."""
 

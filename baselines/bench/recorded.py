@@ -2,7 +2,7 @@
 
 They were taken together with the floor of that machine (PettingZoo dictionaries with fresh 9 x 9 uint8 observations
 and no work at all). A recorded figure times (that floor measured here / that floor recorded there) is what the
-package would reach here, if the machines differed by one factor only. No package named here is run.
+package would reach here, if the machines differed by one factor only. `peers` runs some of them, when asked to.
 """
 
 from __future__ import annotations
@@ -22,6 +22,15 @@ AGENT_STEPS: Mapping[str, Mapping[int, float]] = {
 
 JAXMARL_SPREAD = 0.8e6
 """Agent-steps per CPU second, 1,024 environments at once; scaled with the floor at 16 agents."""
+
+CRAFTER_WORLD = 4.1e3
+"""Steps per second of Crafter's bare world, nothing drawn (3.2 k to 4.1 k, the greater); scaled with the floor at 2."""
+
+CRAFTER_RESETS = 1 / 55e-3
+"""Resets per second of Crafter, 64 x 64; scaled with the floor at 2 agents."""
+
+CRAFTAX_CLASSIC = 11e3
+"""Agent-steps per CPU second of Craftax Classic, 64 environments at once; scaled with the floor at 2 agents."""
 
 CRAFTER_FRAMES: Mapping[int, float] = {64: 1.4e3, 512: 211.0}
 """Frames per second by side in pixels, one agent; scaled with the floor at 2 agents."""

@@ -8,6 +8,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+from emcoop.baselines.bench.crafter_worlds import ENV_ID as CRAFTER
 from emcoop.baselines.bench.floors import STEPS
 from emcoop.baselines.bench.measuring import Case, Sample, repeated
 from emcoop.baselines.bench.still_world import Constant, StillWorld
@@ -58,12 +59,14 @@ def read_everything(session: Session) -> None:
         session.world.view(agent).text()
 
 
-def make_session(topology: str, seed: int, steps: int, *, text: bool, trace: Path | None, record: bool) -> Session:
+def make_session(
+    topology: str, seed: int, steps: int, *, text: bool, trace: Path | None, record: bool, env_id: str = ENV_ID
+) -> Session:
     """Return an episode of `TEAM` team planners, ready to run."""
     team, _, _ = make_team("team", TEAM)
     planners = [Reader(planner) for planner in team] if text else team
     return Session(
-        ENV_ID,
+        env_id,
         n_agents=TEAM,
         planner=planners,
         topology=topology,
@@ -122,23 +125,28 @@ def stack_cases(folder: Path, count: int, steps: int) -> list[Case]:
         steps: Most steps of an episode.
     """
 
-    def case(name: str, text: bool, on_disk: bool = True, after: AfterStep | None = None) -> Case:
-        topology = name.partition("_")[0]
-        trace = folder / f"{name}.jsonl.gz" if on_disk else None
+    def case(name: str, text: bool, on_disk: bool = True, after: AfterStep | None = None, env_id: str = ENV_ID) -> Case:
+        topology = name.rpartition("/")[2].partition("_")[0]
+        trace = folder / f"{name.replace('/', '_')}.jsonl.gz" if on_disk else None
 
         def make(seed: int, most: int) -> Session:
-            return make_session(topology, seed, most, text=text, trace=trace, record=on_disk)
+            return make_session(topology, seed, most, text=text, trace=trace, record=on_disk, env_id=env_id)
 
-        return Case(f"stack/{name}", STEPS_PER_S, episodes(make, count, steps, after))
+        return Case(name, STEPS_PER_S, episodes(make, count, steps, after))
 
     return [
-        case("centralized", text=True),
-        case("individual", text=True),
-        case("centralized_no_text", text=False),
-        case("individual_no_text", text=False),
-        case("centralized_no_trace", text=False, on_disk=False),
-        case("individual_no_trace", text=False, on_disk=False),
-        case("individual_text_every_step", text=False, after=read_everything),
+        case("stack/centralized", text=True),
+        case("stack/individual", text=True),
+        case("stack/centralized_no_text", text=False),
+        case("stack/individual_no_text", text=False),
+        case("stack/centralized_no_trace", text=False, on_disk=False),
+        case("stack/individual_no_trace", text=False, on_disk=False),
+        case("stack/individual_text_every_step", text=False, after=read_everything),
+        *(
+            case(f"ma_crafter/stack/{topology}{what}", text=not what, env_id=CRAFTER)
+            for topology in ("centralized", "individual")
+            for what in ("", "_no_text")
+        ),
     ]
 
 

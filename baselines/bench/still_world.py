@@ -16,6 +16,7 @@ from emcoop.envs.embodiment import (
     MeetingPoints,
     StepOutcome,
     TaskCount,
+    TaskView,
     View,
 )
 from emcoop.envs.parallel_env import agent_names
@@ -30,6 +31,14 @@ class Stillness:
     def tasks(self) -> list[Any]:
         """Return no tasks."""
         return []
+
+    def task(self, task: str) -> TaskView | None:
+        """Return that there is no such task."""
+        return None
+
+    def about(self, task: str) -> Mapping[str, Any]:
+        """Return no facts."""
+        return {}
 
     def travel(self, task: str, agents: Sequence[int]) -> list[int]:
         """Return no distance at all."""
@@ -46,6 +55,10 @@ class Stillness:
     def sample(self, draw: Any) -> ActionCall:
         """Return the one thing there is to do."""
         return ActionCall("wait")
+
+    def news(self, most: int) -> Mapping[str, Any]:
+        """Return no facts."""
+        return {}
 
     def text(self) -> str:
         """Return that there is nothing to see."""
@@ -78,6 +91,16 @@ class StillWorld:
     def view(self, agent: int, everything: bool = False) -> View:
         """Return a view with nothing in it."""
         return Stillness(agent, self._step, self.n_agents)
+
+    def reveal(self, agent: int) -> None:
+        """Leave everything as it is: there is nothing to know."""
+
+    def learn(self, agents: Sequence[int], facts: Mapping[str, Any]) -> None:
+        """Leave everything as it is: there is nothing to know."""
+
+    def primitive(self, action: Any) -> int:
+        """Return the action, which is its own number."""
+        return int(action)
 
     def controller(self, agent: int, call: ActionCall) -> Controller:
         """Return a controller that waits."""

@@ -84,13 +84,15 @@ def over_recorded(figure: float, floor_there: float) -> Callable[[float, float],
     return lambda ours, floor_here: ours / (figure * floor_here / floor_there)
 
 
-def all_targets(team: int) -> list[Target]:
+def all_targets(team: int, against: Sequence[str] = ()) -> list[Target]:
     """Return every target; those of team sizes or cases that were not run come out as not measured.
 
     Args:
         team: Agents in the episodes of the whole stack.
+        against: Other packages asked for; their targets are left out if they were not.
     """
-    return [*_dicts(), *_arrays(), *_pictures(), *_stack(team), *_peers()]
+    beside = [target for peer in against for target in BESIDE.get(peer, [])]
+    return [*_dicts(), *_arrays(), *_pictures(), *_stack(team), *_crafter(), *beside, *_peers(), *_crafter_scaled()]
 
 
 DICTS_OVER_FLOOR = {2: 0.5, 16: 0.6, 256: 0.6, 1024: 0.6}
@@ -201,4 +203,90 @@ def _peers() -> list[Target]:
     return [
         *found,
         Target("batch / jaxmarl spread", "x", ("batch/cpu", "floor_9x9/16"), jaxmarl, at_least=8.0, basis=SCALED),
+    ]
+
+
+CRAFTER_OVER_FLOOR = {
+    ("peaceful", 1): None,
+    ("peaceful", 16): 0.35,
+    ("peaceful", 256): 0.35,
+    ("peaceful", 1024): None,
+    ("survival", 1): None,
+    ("survival", 16): 0.2,
+    ("survival", 256): 0.2,
+    ("survival", 1024): None,
+}
+
+
+def _crafter() -> list[Target]:
+    """Return MA-Crafter's targets that need no other package."""
+    start = "ma_crafter/peaceful/16"
+    growth = "greatest cost per agent-step, 16 to 1024 agents / at 16"
+    auto = (start, "ma_crafter/peaceful_auto/256", "ma_crafter/peaceful_auto/1024")
+    return [
+        *(
+            Target(
+                f"MA-Crafter, {mode} / floor, {n} agent{'s' if n > 1 else ''}",
+                "x",
+                (f"ma_crafter/{mode}/{n}", f"ma_crafter/floor/{n}"),
+                ratio,
+                at_least=least,
+            )
+            for (mode, n), least in CRAFTER_OVER_FLOOR.items()
+        ),
+        Target(
+            f"MA-Crafter, {growth}",
+            "x",
+            (start, "ma_crafter/peaceful/256", "ma_crafter/peaceful/1024"),
+            _growth,
+            at_most=1.5,
+        ),
+        Target(f"MA-Crafter on maps that grow with the team, {growth}", "x", auto, _growth, at_most=1.5),
+        *(
+            Target(f"MA-Crafter, {t}, text, trace", "env steps/s", (f"ma_crafter/stack/{t}",), float, at_least=2000.0)
+            for t in ("centralized", "individual")
+        ),
+        *(
+            Target(f"MA-Crafter, {t}, trace", "env steps/s", (f"ma_crafter/stack/{t}_no_text",), float)
+            for t in ("centralized", "individual")
+        ),
+    ]
+
+
+CRAFTER_AIMS = (
+    ("MA-Crafter, peaceful, 1 agent / Crafter's bare world", "peaceful/1", "world", recorded.CRAFTER_WORLD, 25.0),
+    ("MA-Crafter, survival, 1 agent / Crafter's bare world", "survival/1", "world", recorded.CRAFTER_WORLD, 25.0),
+    ("MA-Crafter reset / Crafter's", "reset", "reset", recorded.CRAFTER_RESETS, 5.0),
+    ("MA-Crafter 64 px view / Crafter's 64 px frame", "view_64", "frame_64", recorded.CRAFTER_FRAMES[64], 10.0),
+    ("MA-Crafter 512 px map / Crafter's 512 px frame", "map_512", "frame_512", recorded.CRAFTER_FRAMES[512], 10.0),
+)
+"""Name, case of MA-Crafter, case of Crafter, the recorded figure of that case, target."""
+
+BESIDE = {
+    "crafter": [
+        Target(f"{name}, side by side", "x", (f"ma_crafter/{ours}", f"peer/crafter/{theirs}"), ratio, at_least=least)
+        for name, ours, theirs, _, least in CRAFTER_AIMS
+    ]
+}
+"""Targets that compare with other packages run in the same rounds, by package."""
+
+
+def _crafter_scaled() -> list[Target]:
+    floor = "floor_9x9/2", recorded.FLOOR_9X9[2]
+    aims: list[tuple[str, str, float, float | None]] = [
+        (name, ours, figure, least) for name, ours, _, figure, least in CRAFTER_AIMS
+    ]
+    craftax = "MA-Crafter batch, survival / Craftax Classic"
+    aims.append((craftax, "batch", recorded.CRAFTAX_CLASSIC, 50.0))
+    aims.append((f"{craftax}, our resets left out", "batch_no_reset", recorded.CRAFTAX_CLASSIC, None))
+    return [
+        Target(
+            name,
+            "x",
+            (f"ma_crafter/{ours}", floor[0]),
+            over_recorded(figure, floor[1]),
+            at_least=least,
+            basis=SCALED,
+        )
+        for name, ours, figure, least in aims
     ]

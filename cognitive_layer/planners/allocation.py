@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from emcoop.envs.embodiment import NEVER, TaskView
+from emcoop.envs.embodiment import NEVER, TaskView, View
 
 Travel = Callable[[str, Sequence[int]], Sequence[int]]
 """Estimates for each agent the steps until it is in place for a task."""
@@ -33,6 +33,13 @@ class Priority:
         return float(worth**self.weight / (effort**self.effort * max(need, 1) ** self.hands))
 
 
+def open_tasks(view: View, names: Collection[str]) -> list[TaskView]:
+    """Return the tasks a view lists, and those of some names it does not list: somebody else's nearest, say."""
+    listed = list(view.tasks())
+    others = (view.task(name) for name in sorted(set(names) - {task.id for task in listed}))
+    return listed + [task for task in others if task is not None]
+
+
 def allocate(
     tasks: Sequence[TaskView],
     free: Collection[int],
@@ -40,6 +47,7 @@ def allocate(
     committed: Mapping[str, int],
     priority: Priority,
     most: int = 10**6,
+    gather: bool = True,
 ) -> dict[int, str]:
     """Give free agents tasks: always the task with the highest priority that the free ones can fill, to the nearest.
 
@@ -53,14 +61,15 @@ def allocate(
         committed: Agents already committed, per task.
         priority: How tasks compare.
         most: Tasks that may be in progress at once.
+        gather: Whether those left over gather; else they get nothing.
 
     Returns:
         Agent -> task id; agents left over are missing.
     """
     left = set(free)
-    open_tasks = {task.id: task for task in tasks if task.available and task.required > committed.get(task.id, 0)}
-    lacking = {name: task.required - committed.get(name, 0) for name, task in open_tasks.items()}
-    order = {name: _by_distance(sorted(left), travel(name, sorted(left))) for name in open_tasks}
+    wanting = {task.id: task for task in tasks if task.available and task.required > committed.get(task.id, 0)}
+    lacking = {name: task.required - committed.get(name, 0) for name, task in wanting.items()}
+    order = {name: _by_distance(sorted(left), travel(name, sorted(left))) for name in wanting}
     able = {name: {agent for _, agent in found} for name, found in order.items()}
     teams: dict[str, tuple[tuple[float, str], list[int]]] = {}
     given: dict[int, str] = {}
@@ -70,26 +79,26 @@ def allocate(
         known = teams.get(name)
         if known is None or not left.issuperset(known[1]):
             nearest = list(islice((entry for entry in order[name] if entry[1] in left), lacking[name]))
-            rank = priority.of(open_tasks[name], lacking[name], nearest[-1][0]), name
+            rank = priority.of(wanting[name], lacking[name], nearest[-1][0]), name
             teams[name] = known = rank, [agent for _, agent in nearest]
         return known
 
     in_progress = sum(1 for task in tasks if committed.get(task.id, 0))
-    while left and open_tasks and in_progress < most:
+    while left and wanting and in_progress < most:
         in_progress += 1
-        hands = {name: len(able[name] & left) for name in open_tasks}
-        fillable = [name for name in open_tasks if lacking[name] <= hands[name]]
+        hands = {name: len(able[name] & left) for name in wanting}
+        fillable = [name for name in wanting if lacking[name] <= hands[name]]
         if fillable:
             chosen = max(fillable, key=lambda name: team(name)[0])
-        elif any(hands.values()):
-            chosen = min((name for name in open_tasks if hands[name]), key=lambda name: (lacking[name], name))
-            open_tasks = {chosen: open_tasks[chosen]}
+        elif gather and any(hands.values()):
+            chosen = min((name for name in wanting if hands[name]), key=lambda name: (lacking[name], name))
+            wanting = {chosen: wanting[chosen]}
         else:
             break
         members = team(chosen)[1]
         given.update(dict.fromkeys(members, chosen))
         left.difference_update(members)
-        del open_tasks[chosen]
+        del wanting[chosen]
     return given
 
 

@@ -13,7 +13,7 @@ from emcoop.cognitive_layer.budgets import Budgets
 from emcoop.cognitive_layer.channel import Channel, ChannelSettings
 from emcoop.cognitive_layer.loop import Loop, drive
 from emcoop.cognitive_layer.plan import RESUME, Decision, Plan, PlanningContext, Privileged, SeatSetup
-from emcoop.cognitive_layer.planners.allocation import Priority, allocate
+from emcoop.cognitive_layer.planners.allocation import Priority, allocate, open_tasks
 from emcoop.cognitive_layer.planners.team import FOR_ALL
 from emcoop.cognitive_layer.recorder import Recorder
 from emcoop.cognitive_layer.seat import Seat
@@ -31,17 +31,19 @@ class Schedule(NamedTuple):
         priority: Order in which tasks are given out.
         brief: Whether agents without a task are asked again at every step, or on common steps.
         most: Tasks that may be in progress at once: fewer groups get less in each other's way.
+        gather: Whether agents left over gather at a task that lacks hands, or stay free for the next.
     """
 
     priority: Priority
     brief: bool
     most: int
+    gather: bool = True
 
 
 _PRIORITIES = (FOR_ALL, Priority(0.0, 2.0, 1.0), Priority(1.0, 1.0, 1.0))
 CANDIDATES = tuple(
     Schedule(priority, brief, most) for most in (1024, 3, 4, 5) for brief in (True, False) for priority in _PRIORITIES
-)
+) + tuple(Schedule(priority, True, most, False) for most in (1024, 2, 1) for priority in _PRIORITIES)
 """Schedules that are tried out, as many as the budget allows."""
 
 TRIAL_BUDGET = 200_000
@@ -84,7 +86,9 @@ def scheduled_plan(privileged: Privileged, me: int, schedule: Schedule) -> Plan:
         for i, task_id in task_of.items():
             if i not in free and view.task(task_id) is not None:
                 committed[task_id] = committed.get(task_id, 0) + 1
-        given = allocate(view.tasks(), free, view.travel, committed, schedule.priority, schedule.most)
+        given = allocate(
+            open_tasks(view, committed), free, view.travel, committed, schedule.priority, schedule.most, schedule.gather
+        )
         shared["given"] = {i: given.get(i) for i in free}
         shared["step"] = view.step
         for i in free:
@@ -115,26 +119,28 @@ class _Follower:
 
 
 def best_schedule(world: Embodiment, candidates: Sequence[Schedule] = CANDIDATES) -> Schedule:
-    """Return the schedule that makes most progress in a clone of the world as it is; ties: the first."""
+    """Return the schedule that does best in a clone of the world as it is; ties: the first."""
     affordable = max(1, TRIAL_BUDGET // (world.n_agents * world.max_steps))
     tried = candidates[:affordable]
     if len(tried) == 1:
         return tried[0]
     best, most = tried[0], -1.0
     for schedule in tried:
-        progress = try_schedule(world.clone(), schedule, most)
-        if progress > most:
-            best, most = schedule, progress
+        worth = try_schedule(world.clone(), schedule, most)
+        if worth > most:
+            best, most = schedule, worth
     return best
 
 
 def try_schedule(world: Embodiment, schedule: Schedule, least: float = -1.0) -> float:
-    """Run one schedule in a world, which is used up, and return its progress summed over steps until the horizon.
+    """Run one schedule in a world, which is used up, and return how good it is: how far it gets, and how soon.
+
+    That is the mean progress over the steps until the horizon plus the score in the end, in [0, 2].
 
     Args:
         world: The world.
         schedule: The schedule.
-        least: Give up as soon as the sum can no longer exceed this.
+        least: Give up as soon as it can no longer be better than this.
     """
     n = world.n_agents
     topology, _ = make_topology("individual", n)
@@ -157,7 +163,7 @@ def try_schedule(world: Embodiment, schedule: Schedule, least: float = -1.0) -> 
         total += progress
         left = world.max_steps - step - 1
         if outcome.terminated or outcome.truncated or progress >= 1.0:
-            return total + left * progress
-        if total + left <= least:
-            return total
-    return total
+            return (total + left * progress) / world.max_steps + world.scores()[0]
+        if (total + left) / world.max_steps + 1.0 <= least:
+            break
+    return total / world.max_steps

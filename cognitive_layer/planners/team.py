@@ -20,7 +20,7 @@ from emcoop.cognitive_layer.plan import (
     PlanningContext,
     SeatSetup,
 )
-from emcoop.cognitive_layer.planners.allocation import Priority, allocate, choose_alone, join_or_open
+from emcoop.cognitive_layer.planners.allocation import Priority, allocate, choose_alone, join_or_open, open_tasks
 from emcoop.cognitive_layer.stages import I
 from emcoop.cognitive_layer.topologies.named import PATIENCE
 from emcoop.envs.embodiment import TaskView
@@ -93,8 +93,8 @@ class TeamPlanner:
 
     def _lead(self, context: PlanningContext) -> Decision:
         """Assign everybody known to be free, itself included when it needs a plan."""
-        tasks = context.view.tasks()
         committed = self._committed(context)
+        tasks = open_tasks(context.view, committed)
         leads_itself = context.stage is not I
         free = self._waiting | self._idle | ({self._me} if leads_itself else set())
         given = allocate(tasks, free, context.view.travel, committed, FOR_ALL)
@@ -134,9 +134,9 @@ class TeamPlanner:
 
     def _join(self, context: PlanningContext) -> Decision:
         """Join or avoid what earlier speakers committed to, and say so."""
-        tasks = context.view.tasks()
-        travel = self._own_travel(context, tasks)
         committed = self._committed(context)
+        tasks = open_tasks(context.view, committed)
+        travel = self._own_travel(context, tasks)
         if not committed and self._me > 0:
             return self._alone(context)
         undecided = self._n - sum(committed.values())
@@ -162,8 +162,8 @@ class TeamPlanner:
             return Decision(RESUME if idles else None, (bid,))
         if not idles and context.waited < 2:
             return Decision(None)
-        tasks = context.view.tasks()
         committed = self._committed(context)
+        tasks = open_tasks(context.view, committed)
         if not bidders and not committed:
             return self._alone(context)
         given = allocate(tasks, bidders | {self._me}, context.view.travel, committed, FOR_ALL)

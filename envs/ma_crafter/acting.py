@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from emcoop.envs.kernels import kernel
 from emcoop.envs.ma_crafter import rules as r
 from emcoop.envs.ma_crafter.scratch import (
     ACTS,
@@ -68,6 +67,7 @@ from emcoop.envs.ma_crafter.world import (
     Board,
     ByteArray,
     body_at,
+    part,
     refresh,
     seed_of,
 )
@@ -89,7 +89,7 @@ WOOD_SWORD = r.ITEMS.index("wood_sword")
 SAPLING_CHANCE = float(r.read_rules()["sapling_chance"])
 
 
-@kernel
+@part
 def find_who_acts(b: Board, s: Scratch, actions: ByteArray) -> None:
     """Phase 1: wake those who have slept enough, put to sleep, turn; write what each agent does this step."""
     for i in range(len(b.agents)):
@@ -113,7 +113,7 @@ def find_who_acts(b: Board, s: Scratch, actions: ByteArray) -> None:
         s.by_agent[ACTS, i] = action
 
 
-@kernel
+@part
 def receive(b: Board, s: Scratch, i: int, item: int) -> None:
     """Put one item into a bag; if it is full the item is lost."""
     if b.bags[i, item] < b.rules[r.BAG_LIMIT]:
@@ -122,7 +122,7 @@ def receive(b: Board, s: Scratch, i: int, item: int) -> None:
         note(s, FULL_BAG, i, item, 0, 0)
 
 
-@kernel
+@part
 def act_on_targets(b: Board, s: Scratch) -> int:
     """Phase 2: every `do` takes effect; return the points gained, doubled."""
     any_group = False
@@ -146,7 +146,7 @@ def act_on_targets(b: Board, s: Scratch) -> int:
     return _act_together(b, s) if any_group else 0
 
 
-@kernel
+@part
 def _act_alone(b: Board, s: Scratch, i: int) -> None:
     kind, y, x = s.by_agent[TARGET, i], s.by_agent[TARGET_Y, i], s.by_agent[TARGET_X, i]
     agent = b.agents[i]
@@ -166,14 +166,14 @@ def _act_alone(b: Board, s: Scratch, i: int) -> None:
             note(s, MISSING_TOOL, i, material, y - b.pad, x - b.pad)
 
 
-@kernel
+@part
 def _act_together(b: Board, s: Scratch) -> int:
     """Let each group of agents with the same target act; groups in the order of their first agents."""
     points = 0
     for i in range(len(b.agents)):
         kind = s.by_agent[TARGET, i]
         y, x = s.by_agent[TARGET_Y, i], s.by_agent[TARGET_X, i]
-        if kind == T_NOTHING or kind == T_WATER or kind == T_GRASS or s.claims[y, x] != i + 1:
+        if kind in (T_NOTHING, T_WATER, T_GRASS) or s.claims[y, x] != i + 1:
             continue
         if kind == T_MOB:
             _attack(b, s, i, y, x)
@@ -188,7 +188,7 @@ def _act_together(b: Board, s: Scratch) -> int:
     return points
 
 
-@kernel
+@part
 def _add_group(s: Scratch, event: int, first: int) -> None:
     j = first + 1
     while j > 0:
@@ -196,7 +196,7 @@ def _add_group(s: Scratch, event: int, first: int) -> None:
         j = s.by_agent[NEXT, j - 1]
 
 
-@kernel
+@part
 def _collect(b: Board, s: Scratch, first: int, y: int, x: int) -> int:
     """Harvest one unit if the quorum is there; return its points, doubled, if it is in demand."""
     material = b.materials[y, x]
@@ -217,7 +217,7 @@ def _collect(b: Board, s: Scratch, first: int, y: int, x: int) -> int:
     return points
 
 
-@kernel
+@part
 def _share_yield(b: Board, s: Scratch, first: int, y: int, x: int, material: int, have: int, points: int) -> None:
     """Give one item to each of the nearest, as many as the quorum; ties: the smallest index."""
     need, item = b.rules[r.QUORUM + material], b.rules[r.GIVES + material]
@@ -248,7 +248,7 @@ def _share_yield(b: Board, s: Scratch, first: int, y: int, x: int, material: int
         j = s.by_agent[NEXT, j - 1]
 
 
-@kernel
+@part
 def _damage(b: Board, i: int) -> int:
     for k in range(3):
         if b.bags[i, WOOD_SWORD + 2 - k] > 0:
@@ -256,7 +256,7 @@ def _damage(b: Board, i: int) -> int:
     return DAMAGES[0]
 
 
-@kernel
+@part
 def _attack(b: Board, s: Scratch, first: int, y: int, x: int) -> None:
     """Add up the damage; who kills a cow eats it."""
     m = -b.occupancy[y, x] - 1
@@ -284,21 +284,21 @@ def _attack(b: Board, s: Scratch, first: int, y: int, x: int) -> None:
         j = s.by_agent[NEXT, j - 1]
 
 
-@kernel
+@part
 def eat(b: Board, i: int, food: int, achievement: int) -> None:
     """Feed an agent."""
     b.agents[i, FOOD] = min(b.agents[i, FOOD] + food, b.rules[r.MOST])
     b.agents[i, ACHIEVED] |= achievement
 
 
-@kernel
+@part
 def _eat_plant(b: Board, s: Scratch, first: int, y: int, x: int) -> None:
     b.planted[y, x] = b.head[STEP] + 1
     eat(b, first, b.rules[r.PLANT_GIVES], EAT_PLANT)
     note(s, ATE, first, 1, 0, 0)
 
 
-@kernel
+@part
 def _revive_or_loot(b: Board, s: Scratch, first: int, y: int, x: int) -> None:
     body = body_at(b, y, x)
     helpers, j = 0, first + 1
@@ -318,7 +318,7 @@ def _revive_or_loot(b: Board, s: Scratch, first: int, y: int, x: int) -> None:
     note(s, LOOTED, first, body, 0, 0)
 
 
-@kernel
+@part
 def _revive(b: Board, body: int, y: int, x: int) -> None:
     agent, least = b.agents[body], b.rules[r.REVIVE_HEALTH]
     agent[STATUS] = ALIVE

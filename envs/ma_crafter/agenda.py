@@ -31,6 +31,8 @@ PATIENCE = 30
 LOW, VERY_LOW = 3, 0
 """Needs at which an agent looks after itself before it works, and before it can no longer go on."""
 NEARBY = 60
+PASSING_BY = 6
+"""Needs, and steps to what meets them, at or below which an agent sees to them on its way."""
 UNKNOWN_STEPS = 10**6
 
 
@@ -147,10 +149,10 @@ def makes_pickaxe(now: Situation) -> bool:
 def upkeep(now: Situation, level: int = LOW) -> list[ActionCall]:
     """Return calls that look after the agent's needs if they are at or below a level."""
     calls = []
-    if now.drink <= level and now.steps.get("water", UNKNOWN_STEPS) <= NEARBY:
-        calls.append(ActionCall("drink"))
-    if now.food <= level and now.steps.get("cow", UNKNOWN_STEPS) <= NEARBY:
-        calls.append(ActionCall("eat"))
+    for need, source, call in ((now.drink, "water", "drink"), (now.food, "cow", "eat")):
+        steps = now.steps.get(source, UNKNOWN_STEPS)
+        if (need <= level and steps <= NEARBY) or (need <= PASSING_BY and steps <= PASSING_BY):
+            calls.append(ActionCall(call))
     if now.energy <= VERY_LOW and now.health <= LOW + 2:
         calls.append(ActionCall("sleep"))
     return calls

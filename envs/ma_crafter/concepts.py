@@ -116,4 +116,4 @@ CONCEPTS = {
         Concept("wait", "Stay for `steps` steps.", {"steps": _LENGTH}),
     )
 }  # fmt: skip
-"""Every concept also fails with `dead` once its agent has fallen, and pauses while it sleeps."""
+"""Every concept but `wait` and `noop` also fails with `dead` once its agent has fallen, and pauses while it sleeps."""

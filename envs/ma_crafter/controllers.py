@@ -249,7 +249,7 @@ def make_controller(bodies: Bodies, agent: int, name: str, args: Mapping[str, An
         problem = _problem(bodies, args.get(argument))
         if problem is not None:
             return Failed("invalid_argument", {"concept": name, "argument": argument, "problem": problem})
-    return Guarded(bodies, agent, _MAKERS[name](bodies, agent, args))
+    return Guarded(bodies, agent, _MAKERS[name](bodies, agent, args), name in ("wait", "noop"))
 
 
 def _problem(bodies: Bodies, value: Any) -> str | None:

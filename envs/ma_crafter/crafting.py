@@ -76,7 +76,7 @@ def holds(b: Board, i: int, costs: int) -> bool:
         i: The agent.
         costs: Where the row of costs begins in the table of rules.
     """
-    for item in range(r.N_ITEMS):
+    for item in range(r.N_ITEMS):  # noqa: SIM110 - compiled
         if b.bags[i, item] < b.rules[costs + item]:
             return False
     return True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from emcoop.envs.kernels import kernel
 from emcoop.envs.ma_crafter import rules as r
 from emcoop.envs.ma_crafter.scratch import (
     ACTIVE,
@@ -54,6 +53,7 @@ from emcoop.envs.ma_crafter.world import (
     ZOMBIE_SIDE,
     Board,
     is_walkable,
+    part,
     refresh,
     seed_of,
 )
@@ -63,31 +63,33 @@ from emcoop.envs.splitmix import draw
 PREY_WITHIN = 8
 ZOMBIE_DAMAGE, ZOMBIE_DAMAGE_ASLEEP, ZOMBIE_COOLDOWN = 2, 7, 5
 ARROW_DAMAGE, RELOAD = 2, 4
+JUST_SHOT = 1
+"""Timer of an arrow whose turn comes later in the step it was shot in: it does not fly yet."""
 BALANCE_EVERY = 10
 DAY = 300
 DAYLIGHT = np.round(100 * (1 - np.abs(np.cos(np.pi * (np.arange(DAY) / DAY + 0.3))) ** 3), 4).round().astype(np.int64)
 """Daylight in percent by step of the day (Crafter's curve)."""
 
 
-@kernel
+@part
 def daylight(b: Board, step: int) -> int:
     """Return the daylight in percent at a step; 100 where there is no night."""
     return DAYLIGHT[step % DAY] if b.rules[r.NIGHT] == 1 else 100
 
 
-@kernel
+@part
 def chunk_columns(b: Board) -> int:
     """Return how many chunks lie side by side."""
     return (b.materials.shape[1] - 2 * b.pad + r.CHUNK - 1) // r.CHUNK
 
 
-@kernel
+@part
 def chunk_rows(b: Board) -> int:
     """Return how many chunks lie one below the other."""
     return (b.materials.shape[0] - 2 * b.pad + r.CHUNK - 1) // r.CHUNK
 
 
-@kernel
+@part
 def find_chunks(b: Board, s: Scratch) -> None:
     """List the living agents by chunk and mark the chunks within one chunk of any."""
     columns, rows = chunk_columns(b), chunk_rows(b)
@@ -106,7 +108,7 @@ def find_chunks(b: Board, s: Scratch) -> None:
         s.chunks[FIRST_AGENT, chunk] = i + 1
 
 
-@kernel
+@part
 def nearest_agent(b: Board, s: Scratch, row: int, col: int) -> int:
     """Return the nearest living agent within one chunk of a cell; ties: smallest row, then column; -1 for none."""
     columns, rows = chunk_columns(b), chunk_rows(b)
@@ -124,25 +126,25 @@ def nearest_agent(b: Board, s: Scratch, row: int, col: int) -> int:
     return best
 
 
-@kernel
+@part
 def _is_before(b: Board, i: int, j: int) -> bool:
     return b.agents[i, ROW] < b.agents[j, ROW] or (
         b.agents[i, ROW] == b.agents[j, ROW] and b.agents[i, COL] < b.agents[j, COL]
     )
 
 
-@kernel
+@part
 def chance(b: Board, purpose: int, row: int, col: int) -> float:
     """Return this step's random number for a purpose at a cell."""
     return draw(seed_of(b), b.head[STEP], purpose, row, col)
 
 
-@kernel
+@part
 def _side(b: Board, purpose: int, row: int, col: int) -> int:
     return int(chance(b, purpose, row, col) * 4)
 
 
-@kernel
+@part
 def is_free(b: Board, kind: int, y: int, x: int) -> bool:
     """Say whether a creature of a kind may enter a padded cell."""
     material = b.materials[y, x]
@@ -155,7 +157,7 @@ def is_free(b: Board, kind: int, y: int, x: int) -> bool:
     return is_walkable(material)
 
 
-@kernel
+@part
 def _try_step(b: Board, m: int, side: int) -> bool:
     if side < 0:
         return False
@@ -173,7 +175,7 @@ def _try_step(b: Board, m: int, side: int) -> bool:
     return True
 
 
-@kernel
+@part
 def _towards(b: Board, m: int, prey: int, long_axis: bool) -> int:
     """Return the side towards an agent along the longer axis (columns if equal) or the shorter; -1 if level with it."""
     rows = b.agents[prey, ROW] - b.mobs[m, MOB_ROW]
@@ -183,16 +185,18 @@ def _towards(b: Board, m: int, prey: int, long_axis: bool) -> int:
     return 1 if rows > 0 else (0 if rows < 0 else -1)
 
 
-@kernel
+@part
 def move_creatures(b: Board, s: Scratch) -> None:
     """Phase 7: every creature in an active chunk takes its turn, in the order of slots; then numbers are balanced."""
     find_chunks(b, s)
     columns = chunk_columns(b)
     last = len(b.mobs)
-    fresh = np.zeros(last, np.bool_) if b.rules[r.ENEMIES] == 1 else np.zeros(0, np.bool_)
     for m in range(last):
         kind = b.mobs[m, KIND] - 1
-        if kind < 0 or (kind == ARROW and fresh[m]):
+        if kind < 0:
+            continue
+        if kind == ARROW and b.mobs[m, TIMER] == JUST_SHOT:
+            b.mobs[m, TIMER] = 0
             continue
         if s.chunks[ACTIVE, b.mobs[m, MOB_ROW] // r.CHUNK * columns + b.mobs[m, MOB_COL] // r.CHUNK] == 0:
             continue
@@ -204,8 +208,8 @@ def move_creatures(b: Board, s: Scratch) -> None:
             _move_zombie(b, s, m)
         elif kind == SKELETON:
             shot = _move_skeleton(b, s, m)
-            if shot >= 0:
-                fresh[shot] = True
+            if shot > m:
+                b.mobs[shot, TIMER] = JUST_SHOT
         else:
             _fly(b, s, m)
         if kind != ARROW and b.head[N_PLANTS] > 0:
@@ -214,7 +218,7 @@ def move_creatures(b: Board, s: Scratch) -> None:
         balance(b, s)
 
 
-@kernel
+@part
 def _trample(b: Board, y: int, x: int) -> None:
     """Eat the plants beside a cell."""
     for side in range(4):
@@ -226,25 +230,25 @@ def _trample(b: Board, y: int, x: int) -> None:
             refresh(b, v, u)
 
 
-@kernel
+@part
 def _hurt(b: Board, s: Scratch, i: int, by: int, amount: int) -> None:
     b.agents[i, HEALTH] = max(b.agents[i, HEALTH] - amount, 0)
     s.by_agent[HURT_BY, i] = 1
     add_agent_to(s, add_event(s, HURT, by, amount, 0, 0, 0, 0), i)
 
 
-@kernel
+@part
 def _distance(b: Board, m: int, i: int) -> int:
     return abs(b.agents[i, ROW] - b.mobs[m, MOB_ROW]) + abs(b.agents[i, COL] - b.mobs[m, MOB_COL])
 
 
-@kernel
+@part
 def _prey(b: Board, s: Scratch, m: int) -> int:
     prey = nearest_agent(b, s, b.mobs[m, MOB_ROW], b.mobs[m, MOB_COL])
     return prey if prey >= 0 and _distance(b, m, prey) <= PREY_WITHIN else -1
 
 
-@kernel
+@part
 def _move_zombie(b: Board, s: Scratch, m: int) -> None:
     row, col = b.mobs[m, MOB_ROW], b.mobs[m, MOB_COL]
     prey = _prey(b, s, m)
@@ -261,7 +265,7 @@ def _move_zombie(b: Board, s: Scratch, m: int) -> None:
     b.mobs[m, TIMER] = ZOMBIE_COOLDOWN
 
 
-@kernel
+@part
 def _move_skeleton(b: Board, s: Scratch, m: int) -> int:
     """Let a skeleton act; return the slot of the arrow it shot, -1 for none."""
     row, col = b.mobs[m, MOB_ROW], b.mobs[m, MOB_COL]
@@ -282,7 +286,7 @@ def _move_skeleton(b: Board, s: Scratch, m: int) -> int:
     return -1
 
 
-@kernel
+@part
 def _shoot(b: Board, m: int, side: int) -> int:
     y, x = b.mobs[m, MOB_ROW] + b.pad + DROW[side], b.mobs[m, MOB_COL] + b.pad + DCOL[side]
     if not is_free(b, ARROW, y, x):
@@ -293,7 +297,7 @@ def _shoot(b: Board, m: int, side: int) -> int:
     return slot
 
 
-@kernel
+@part
 def add_creature(b: Board, kind: int, y: int, x: int, side: int) -> int:
     """Put a creature on a free padded cell, in the first empty slot; return the slot, -1 if all are taken."""
     for m in range(len(b.mobs)):
@@ -311,7 +315,7 @@ def add_creature(b: Board, kind: int, y: int, x: int, side: int) -> int:
     return -1
 
 
-@kernel
+@part
 def _remove(b: Board, m: int) -> None:
     y, x = b.mobs[m, MOB_ROW] + b.pad, b.mobs[m, MOB_COL] + b.pad
     b.mobs[m, :] = 0
@@ -319,7 +323,7 @@ def _remove(b: Board, m: int) -> None:
     refresh(b, y, x)
 
 
-@kernel
+@part
 def _fly(b: Board, s: Scratch, m: int) -> None:
     side = b.mobs[m, MOB_FACING]
     if _try_step(b, m, side):
@@ -330,7 +334,7 @@ def _fly(b: Board, s: Scratch, m: int) -> None:
     _remove(b, m)
 
 
-@kernel
+@part
 def balance(b: Board, s: Scratch) -> None:
     """Let creatures appear where there are too few and vanish where there are too many, chunk by chunk (Crafter)."""
     columns = chunk_columns(b)
@@ -353,7 +357,7 @@ def balance(b: Board, s: Scratch) -> None:
         _balance_kind(b, s, COW, chunk, cy, cx, 1 if grass >= 30 else 0, int(1.5 + light), 5, 5, 0.01, 0.1)
 
 
-@kernel
+@part
 def _count_cells(b: Board, cy: int, cx: int) -> tuple[int, int]:
     grass, path = 0, 0
     for y in range(cy * r.CHUNK + b.pad, min((cy + 1) * r.CHUNK, b.materials.shape[0] - 2 * b.pad) + b.pad):
@@ -363,7 +367,7 @@ def _count_cells(b: Board, cy: int, cx: int) -> tuple[int, int]:
     return grass, path
 
 
-@kernel
+@part
 def _balance_kind(
     b: Board,
     s: Scratch,
@@ -398,7 +402,7 @@ def _balance_kind(
             chosen -= 1
 
 
-@kernel
+@part
 def _free_cell(b: Board, material: int, cy: int, cx: int, u: float) -> tuple[int, int]:
     """Return the `int(u * count)`-th unoccupied cell of a material in a chunk, (-1, -1) if there is none."""
     count = 0
@@ -417,7 +421,7 @@ def _free_cell(b: Board, material: int, cy: int, cx: int, u: float) -> tuple[int
     return -1, -1
 
 
-@kernel
+@part
 def _is_away(b: Board, s: Scratch, row: int, col: int, apart: int) -> bool:
     near = nearest_agent(b, s, row, col)
     return near < 0 or abs(b.agents[near, ROW] - row) + abs(b.agents[near, COL] - col) >= apart

@@ -147,8 +147,7 @@ class MACrafterEmbodiment:
     def learn(self, agents: Sequence[int], facts: Mapping[str, Any]) -> None:
         """Let agents know what they were told of cells and of each other."""
         told = {key: (fact.value, fact.step) for key, fact in facts.items()}
-        for agent in agents:
-            self._known.learn(agent, told)
+        self._known.learn(agents, told)
 
     def controller(self, agent: int, call: ActionCall) -> Controller | Failed:
         """Return a controller for a call, or why there is none; see `Embodiment.controller`."""

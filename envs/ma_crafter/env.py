@@ -324,10 +324,10 @@ class MACrafterEnv(ParallelEnv[str, Observation, Any]):
 
             pictures = draw_world_views(self.world, self.image_size)
             return {self.possible_agents[i]: pictures[i] for i in self._living.tolist()}
-        seen = [{"view": view, "self": own} for view, own in zip(channels, selves)]
+        names = self.possible_agents
         if self._all_live:
-            return dict(zip(self.possible_agents, seen))
-        return {self.possible_agents[i]: seen[i] for i in self._living.tolist()}
+            return {name: {"view": view, "self": own} for name, view, own in zip(names, channels, selves)}
+        return {names[i]: {"view": channels[i], "self": selves[i]} for i in self._living.tolist()}
 
     def _infos(self) -> dict[str, dict[str, Any]]:
         infos: dict[str, dict[str, Any]] = {name: {"events": ()} for name in self.agents}

@@ -156,43 +156,52 @@ class Knowledge:
         facts[agent_key(agent)] = self._m.truth[agent, [s.SEEN_ROW, s.SEEN_COL, s.SEEN_TIER, s.SEEN_KIT]].tolist()
         return facts
 
-    def learn(self, agent: int, facts: Mapping[str, tuple[Any, Any]]) -> None:
-        """Take in facts told in messages, each a value and the step it was observed at; see `facts`.
+    def learn(self, agents: Sequence[int], facts: Mapping[str, tuple[Any, Any]]) -> None:
+        """Let agents take in facts told in a message, each a value and the step it was observed at; see `facts`.
 
-        What the agent sees itself, or saw change later, counts more. Malformed facts are ignored.
+        What an agent sees itself, or saw change later, counts more. Malformed facts are ignored.
         """
+        them = np.array(agents, np.intp)
         for key, (value, step) in facts.items():
             if not isinstance(step, int) or isinstance(step, bool) or not 0 <= step <= self.step:
                 continue
             cell = read_cell(key, self._world.settings.area)
             if cell is not None:
-                self._learn_cell(agent, cell, value, step)
+                self._learn_cell(them, cell, value, step)
                 continue
             other, place = read_agent(key, len(self._agents)), read_place(value, self._world.settings.area)
             if other is not None and place is not None:
-                self._learn_place(agent, other, place, step)
+                self._learn_place(them, other, place, step)
 
-    def _learn_cell(self, agent: int, cell: Cell, value: Any, step: int) -> None:
+    def _out_of_view(self, agents: NDArray[np.intp], row: int, col: int) -> NDArray[np.bool_]:
+        """Say which of some agents do not have a cell in their view now."""
+        places = self._agents[agents]
+        seen = (np.abs(places[:, ROW] - row) <= self.half[0]) & (np.abs(places[:, COL] - col) <= self.half[1])
+        return ~seen
+
+    def _learn_cell(self, agents: NDArray[np.intp], cell: Cell, value: Any, step: int) -> None:
         material = MATERIAL_OF.get(value) if isinstance(value, str) else None
+        if material is None:
+            return
         y, x = cell[0] + self._pad, cell[1] + self._pad
-        if material is None or self.in_view(agent, *cell) or self.known[agent, y, x] == material:
-            return
-        log = self._m.log[agent, : min(int(self._m.logged[agent]), s.LOG)]
-        if ((log[:, 0] == y * self.known.shape[2] + x) & (log[:, 1] >= step)).any():
-            return
-        self.known[agent, y, x] = material
-        self._m.changes[agent] += 1
-        box = self._m.boxes[agent]
-        box[:2] = np.minimum(box[:2], (y, x))
-        box[2:] = np.maximum(box[2:], (y + 1, x + 1))
+        for agent in agents[(self.known[agents, y, x] != material) & self._out_of_view(agents, *cell)].tolist():
+            log = self._m.log[agent, : min(int(self._m.logged[agent]), s.LOG)]
+            if ((log[:, 0] == y * self.known.shape[2] + x) & (log[:, 1] >= step)).any():
+                continue
+            self.known[agent, y, x] = material
+            self._m.changes[agent] += 1
+            box = self._m.boxes[agent]
+            box[:2] = np.minimum(box[:2], (y, x))
+            box[2:] = np.maximum(box[2:], (y + 1, x + 1))
 
-    def _learn_place(self, agent: int, other: int, place: list[int], step: int) -> None:
-        known = self.others[agent, other]
-        if other == agent or step <= known[s.SEEN_STEP] or self.in_view(agent, *place[:2]):
-            return
-        tier, kit = (place[2], place[3]) if place[2] >= 0 else known[[s.SEEN_TIER, s.SEEN_KIT]].tolist()
-        known[:] = place[0], place[1], step, tier, kit, ALIVE
-        self._m.stood[agent, other] = 0
+    def _learn_place(self, agents: NDArray[np.intp], other: int, place: list[int], step: int) -> None:
+        older = (self.others[agents, other, s.SEEN_STEP] < step) & (agents != other)
+        new = agents[older & self._out_of_view(agents, *place[:2])]
+        self.others[new, other, : s.SEEN_TIER] = place[0], place[1], step
+        self.others[new, other, s.SEEN_STATUS] = ALIVE
+        if place[2] >= 0:
+            self.others[new, other, s.SEEN_TIER : s.SEEN_STATUS] = place[2:]
+        self._m.stood[new, other] = 0
 
     def check_fact(self, key: str, value: Any) -> bool | None:
         """Say whether a fact is true now; None if it is about nothing there is."""

@@ -9,9 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from emcoop.envs.kernels import kernel
 from emcoop.envs.ma_crafter.settings import CrafterSettings
-from emcoop.envs.ma_crafter.world import MOBS_PER_CHUNK, IntArray, n_chunks
+from emcoop.envs.ma_crafter.world import MOBS_PER_CHUNK, IntArray, n_chunks, part
 
 # Rows of `Scratch.by_agent`.
 ACTS, TARGET, TARGET_Y, TARGET_X, NEXT, SERVED, HURT_BY, HEALTH_BEFORE, NEXT_IN_CHUNK, HAS_EVENT, WANTED = range(11)
@@ -71,7 +70,7 @@ def make_scratch(settings: CrafterSettings) -> Scratch:
     )
 
 
-@kernel
+@part
 def add_event(s: Scratch, kind: int, a: int, b: int, c: int, d: int, e: int, f: int) -> int:
     """Append an event without agents yet; return where it is."""
     at = s.log[LOG_USED]
@@ -88,7 +87,7 @@ def add_event(s: Scratch, kind: int, a: int, b: int, c: int, d: int, e: int, f: 
     return at
 
 
-@kernel
+@part
 def add_agent(s: Scratch, event: int, i: int) -> None:
     """Add an agent to the event appended last."""
     s.log[s.log[LOG_USED]] = i
@@ -97,13 +96,13 @@ def add_agent(s: Scratch, event: int, i: int) -> None:
     s.by_agent[HAS_EVENT, i] = 1
 
 
-@kernel
+@part
 def note(s: Scratch, kind: int, i: int, a: int, b: int, c: int) -> None:
     """Append an event of one agent."""
     add_agent(s, add_event(s, kind, a, b, c, 0, 0, 0), i)
 
 
-@kernel
+@part
 def begin_log(s: Scratch) -> None:
     """Empty the log."""
     s.log[LOG_EVENTS] = 0

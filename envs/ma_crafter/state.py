@@ -12,7 +12,6 @@ from emcoop.envs.ma_crafter import rules as r
 from emcoop.envs.ma_crafter import world as w
 from emcoop.envs.ma_crafter.creatures import DAY, DAYLIGHT
 
-
 _BITS = np.arange(len(r.ACHIEVEMENTS))
 
 

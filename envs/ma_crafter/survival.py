@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from emcoop.envs.kernels import kernel
 from emcoop.envs.ma_crafter import rules as r
 from emcoop.envs.ma_crafter.scratch import DIED, HEALTH_BEFORE, HURT_BY, Scratch, note
 from emcoop.envs.ma_crafter.world import (
@@ -25,13 +24,14 @@ from emcoop.envs.ma_crafter.world import (
     STEP,
     THIRST,
     Board,
+    part,
     refresh,
 )
 
 BY_LAVA, BY_CREATURE, BY_NEEDS = range(3)
 
 
-@kernel
+@part
 def _count_up(b: Board, i: int, counter: int, need: int, pace: int, limit: int) -> None:
     """Advance a counter; past its limit it starts again and the need falls by one."""
     b.agents[i, counter] += pace
@@ -40,7 +40,7 @@ def _count_up(b: Board, i: int, counter: int, need: int, pace: int, limit: int) 
         b.agents[i, need] = max(b.agents[i, need] - 1, 0)
 
 
-@kernel
+@part
 def live(b: Board, s: Scratch) -> None:
     """Phase 8: needs grow, health recovers or drains, who was hurt wakes up."""
     most, needs = b.rules[r.MOST], b.rules[r.NEEDS] == 1
@@ -65,7 +65,7 @@ def live(b: Board, s: Scratch) -> None:
             agent[ASLEEP] = 0
 
 
-@kernel
+@part
 def _recover(b: Board, i: int, most: int) -> None:
     agent = b.agents[i]
     asleep = agent[ASLEEP] == 1
@@ -81,7 +81,7 @@ def _recover(b: Board, i: int, most: int) -> None:
         agent[HEALTH] -= 1
 
 
-@kernel
+@part
 def fall(b: Board, s: Scratch) -> None:
     """Phase 9: agents without health fall; bodies that nobody can revive any more are gone."""
     for i in range(len(b.agents)):
@@ -102,7 +102,7 @@ def fall(b: Board, s: Scratch) -> None:
         _give_up(b)
 
 
-@kernel
+@part
 def _give_up(b: Board) -> None:
     """Let bodies go that have been down too long, or that too few are left to revive."""
     alone = b.head[N_ALIVE] < b.rules[r.REVIVE_AGENTS]

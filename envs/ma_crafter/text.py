@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from emcoop.envs.embodiment import TaskView
 from emcoop.envs.ma_crafter import rules as r
 from emcoop.envs.ma_crafter import sight as s
 from emcoop.envs.ma_crafter import world as w
@@ -18,10 +19,10 @@ CREATURES = dict(zip(w.MOBS, "zk*c"))
 
 
 def describe(view: CrafterView) -> str:
-    """Return a view as text: oneself, the window, what is remembered, teammates, tasks."""
+    """Return a view as text: oneself, the window, what is remembered, teammates, tasks, what things cost."""
     if not view.is_alive:
         return f"Step {view.step}. You are agent {view.me} and have fallen."
-    parts = [_self(view), _window(view), _remembered(view), _team(view), _tasks(view)]
+    parts = [_self(view), _window(view), _remembered(view), _team(view), _tasks(view), _costs(view)]
     return "\n".join(part for part in parts if part)
 
 
@@ -85,7 +86,7 @@ def _team(view: CrafterView) -> str:
         tool = f"a {r.TOOLS[tier - 1].replace('_', ' ')}" if tier else "no pickaxe"
         when = "now" if step == view.step else f"at step {step}"
         state = "" if status == w.ALIVE else ", fallen"
-        more = ", all it takes for an iron pickaxe" if kit else ""
+        more = ", all it takes for an iron pickaxe" if kit == s.WHOLE_KIT else ""
         lines.append(f"- agent {i} at ({row}, {col}) {when}{state}, with {tool}{more}")
     if not lines:
         return ""
@@ -93,11 +94,33 @@ def _team(view: CrafterView) -> str:
     return "Teammates:\n" + "\n".join(lines[:MOST_LISTED]) + rest
 
 
+def _worth(view: CrafterView, task: TaskView) -> str:
+    """Say what a task brings: points, or a step towards what does."""
+    resource = task.id.partition("@")[0]
+    if resource in view.coop.points and view.harvested[resource] < view.coop.demand[resource]:
+        return f"{view.coop.points[resource]:g} points"
+    return "a step towards diamonds"
+
+
+def _costs(view: CrafterView) -> str:
+    """Say what can be made and placed from what, and where."""
+    preset = r.read_rules()["presets"][view.world.settings.preset]
+    parts = []
+    for verb in ("place", "make"):
+        for name, info in preset[verb].items():
+            uses = " + ".join(f"{count} {item}" for item, count in info["uses"].items())
+            near = f" near {' and '.join(info['near'])}" if info["near"] else ""
+            need = view.coop.craft[name] if verb == "make" else 1
+            hands = f" with {need} agents, one of whom pays" if need > 1 else ""
+            parts.append(f"{verb} {name} from {uses}{near}{hands}")
+    return "You can " + "; ".join(parts) + "."
+
+
 def _tasks(view: CrafterView) -> str:
     tasks = view.tasks()
     lines = [
         f"- {task.id}: takes {task.required} agent{'s' if task.required > 1 else ''}"
-        f"{f' ({task.in_place} others are there)' if task.required > 1 else ''}, worth {task.value:g}"
+        f"{f' ({task.in_place} others are there)' if task.required > 1 else ''}, {_worth(view, task)}"
         f"{'' if task.available else '; not possible yet'}"
         for task in tasks[:MOST_LISTED]
     ]

@@ -26,7 +26,7 @@ KIT_FIRST = 10**4
 """How much nearer an agent with the ingredients counts: no tool is made without one."""
 MOST_SINGLE, MOST_SHARED = 12, 4
 """Cells of a resource listed as tasks at most: one that takes one agent, one that takes several."""
-IDLE_STEPS, BRIEF_STEPS = 16, 6
+IDLE_STEPS, BRIEF_STEPS, FALLEN_STEPS = 16, 6, 50
 MAP_SIZE_OF_SAMPLES = 12
 
 Cell = tuple[int, int]
@@ -210,9 +210,11 @@ class CrafterView:
     def _has_room(self, resource: str, cell: Cell) -> bool:
         """Say whether as many agents as a cell takes could reach places around it, as far as is known."""
         need, count = self.coop.quorum[resource], 0
-        for part in self._around(cell, self.coop.radius[resource]) if need > 1 else ():
+        if need == 1 or self.tier == 0:  # without a pickaxe nobody can tell: rock can be dug away later
+            return True
+        for part in self._around(cell, self.coop.radius[resource]):
             count += int((part < UNREACHABLE).sum())
-        return need == 1 or count >= need
+        return count >= need
 
     def _around(self, cell: Cell, radius: int) -> Iterator[NDArray[np.int32]]:
         """Yield the distances to the cells within a radius of a cell of the map, row by row."""
@@ -294,7 +296,11 @@ class CrafterView:
         steps = np.abs(team[:, s.SEEN_ROW] - cell[0]) + np.abs(team[:, s.SEEN_COL] - cell[1])
         if task == plans.MAKE:
             kit, done = self._holds(*plans.KIT)[list(agents)], team[:, s.SEEN_TIER] >= 3
-            steps = np.where(kit, steps - KIT_FIRST, np.where(done, NEVER, steps))
+            spare = steps + KIT_FIRST if self._makers_are_short() else NEVER
+            # Of those that have both pickaxe and ingredients one is enough.
+            first = np.where(kit & done, steps, FAR).argmin()
+            leads = kit & (~done | (np.arange(len(steps)) == first))
+            steps = np.where(leads, steps - KIT_FIRST, np.where(done, spare, steps))
         else:
             tier = plans.TIER_NEEDED[named[0]] if named else 1
             steps = steps + TIER_STEPS * np.maximum(tier - team[:, s.SEEN_TIER], 0)
@@ -308,6 +314,13 @@ class CrafterView:
         steps = np.where(team[:, s.SEEN_STEP] < 0, np.where(steps == NEVER, NEVER, FAR), steps)
         estimate: list[int] = np.where(fallen, NEVER, steps).tolist()
         return estimate
+
+    def _makers_are_short(self) -> bool:
+        """Say whether a craft takes the hands of agents that have their pickaxe already and no ingredients."""
+        there = (self.team[:, s.SEEN_STEP] >= 0) & ~np.isin(self.team[:, s.SEEN_STATUS], (w.DOWN, w.GONE))
+        without = there & (self.team[:, s.SEEN_TIER] < 3)
+        leaders = there & ~without & self._holds(*plans.KIT)
+        return int(without.sum()) + int(leaders.any()) < self.coop.craft["iron_pickaxe"]
 
     # Calls -----------------------------------------------------------------------------------------------------------
 
@@ -332,11 +345,13 @@ class CrafterView:
 
     def idle(self, brief: bool = False) -> tuple[ActionCall, ...]:
         """Return: look after yourself, else explore, else wait."""
-        calls = plans.upkeep(self.now, plans.LOW + 2) if self.is_alive else []
+        if not self.is_alive:
+            return (ActionCall("wait", {"steps": FALLEN_STEPS}),)
+        calls = plans.upkeep(self.now, plans.LOW + 2)
         if calls:
             return tuple(calls)
         steps = BRIEF_STEPS if brief else IDLE_STEPS
-        if self.is_alive and self.known.frontier(self.me) is not None:
+        if self.known.frontier(self.me) is not None:
             return (ActionCall("explore", {"steps": steps}),)
         return (ActionCall("wait", {"steps": steps // 2}),)
 

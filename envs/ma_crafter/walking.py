@@ -34,16 +34,18 @@ class Guarded:
         bodies: The bodies.
         agent: Whose controller.
         inner: The controller.
+        lies_still: Whether an agent that has fallen can do it too.
     """
 
-    def __init__(self, bodies: Bodies, agent: int, inner: Controller) -> None:
+    def __init__(self, bodies: Bodies, agent: int, inner: Controller, lies_still: bool = False) -> None:
         self._bodies = bodies
         self._agent = agent
         self._inner = inner
+        self._lies_still = lies_still
 
     def status(self) -> Status:
         """Return the controller's status; `dead` for an agent that has fallen; a pause while it sleeps."""
-        if not self._bodies.is_alive(self._agent):
+        if not self._bodies.is_alive(self._agent) and not self._lies_still:
             return Failed("dead")
         return RUNNING if self._bodies.is_asleep(self._agent) else self._inner.status()
 

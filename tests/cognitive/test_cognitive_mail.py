@@ -214,14 +214,20 @@ def test_a_newer_fact_replaces_an_older_one() -> None:
     assert (seen.value, seen.step, seen.source) == (3, 5, 0)
 
 
-def test_checkable_facts_are_checked_when_sent_and_when_read() -> None:
-    talker = in_turn(say(1, agent0=[0, 0], agent1=[9, 9], mood="good"), wait(20))
-    result = play([talker, in_turn(Decision(None), Decision(None), wait(20))], topology="decentralized")
-    assert [(e.key, e.when, e.true, e.agent) for e in of(result, schema.Claim)] == [
-        ("agent0", "sent", True, -1),
-        ("agent1", "sent", False, -1),
-        ("agent0", "read", True, 1),
-        ("agent1", "read", False, 1),
+def test_checkable_facts_are_checked_when_sent_and_again_in_later_steps_in_which_they_are_read() -> None:
+    def react(puppet: Puppet, context: PlanningContext) -> Decision:
+        kept = tuple(Reaction(message.id, "wait") for message in context.unread) if context.step < 2 else ()
+        return Decision(wait(1).plan, (), kept)
+
+    walk = plan(call("move", direction="down", steps=1))
+    talker = in_turn(say(1, 2, agent0=[0, 0], agent1=[9, 9], mood="good"), walk, wait(20))
+    readers = [Puppet(react), Puppet(react)]
+    result = play([talker, *readers], agents=[(0, 0), (5, 0), (8, 0)], topology="decentralized")
+    assert [(e.t, e.key, e.when, e.true) for e in of(result, schema.Claim)] == [
+        (0, "agent0", "sent", True),
+        (0, "agent1", "sent", False),
+        (2, "agent0", "read", False),
+        (2, "agent1", "read", False),
     ]
 
 

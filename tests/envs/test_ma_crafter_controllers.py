@@ -276,7 +276,7 @@ def test_collect_a_cell_that_holds_something_else() -> None:
 
 def test_what_was_told_wrongly_turns_out_to_be_gone() -> None:
     world = world_of(MEADOW, [(4, 8)], [PICKAXES])
-    world._known.learn(0, {"cell:4,1": ("iron", 0)})
+    world._known.learn([0], {"cell:4,1": ("iron", 0)})
     run = Run(world, [("collect", {"resource": "iron"})]).steps()
     assert run.end()[1] == "target_gone"
     assert run.end()[0] == 3, "column 1 comes into view from column 5"
@@ -458,7 +458,7 @@ def test_share_fails_for_a_reason() -> None:
     full = world_of(MEADOW, [(5, 5), (5, 6)], [{"wood": 1}, {"wood": 20}])
     assert Run(full, [call]).steps().end()[1] == "blocked"
     told = world_of(MEADOW, [(5, 0), (9, 13)], [{"wood": 1}, {}])
-    told._known.learn(0, {"agent1": ([5, 6], 0)})
+    told._known.learn([0], {"agent1": ([5, 6], 0)})
     assert Run(told, [call]).steps().end()[1] == "target_gone"
 
 
@@ -525,10 +525,11 @@ def test_a_sleeping_agent_pauses_its_call() -> None:
     assert run.end()[1] is DONE
 
 
-def test_a_fallen_agent_fails_whatever_it_does() -> None:
+def test_a_fallen_agent_fails_whatever_it_does_but_may_wait() -> None:
     world = world_of(MEADOW, [(5, 5), (5, 7)])
     world.env.world.agents()[0, w.STATUS] = w.DOWN
-    for name, args in (("wait", {"steps": 3}), ("sleep", {}), ("navigate", {"target": [2, 2]})):
+    assert Run(world, [("wait", {"steps": 3})]).steps(4).end() == (3, DONE)
+    for name, args in (("sleep", {}), ("navigate", {"target": [2, 2]})):
         assert Run(world, [(name, args)]).steps().end() == (0, "dead")
 
 

@@ -184,7 +184,7 @@ def test_news_are_bounded_and_the_newest_are_kept() -> None:
 
 def test_what_is_told_is_believed_until_it_is_seen() -> None:
     env, known = begin(MEADOW, [(2, 4)])
-    known.learn(0, {"cell:2,10": ("diamond", 0), "cell:2,6": ("diamond", 0), "cell:11,15": ("iron", 0)})
+    known.learn([0], {"cell:2,10": ("diamond", 0), "cell:2,6": ("diamond", 0), "cell:11,15": ("iron", 0)})
     assert at(known, 0, 2, 10) == r.DIAMOND, "false, but it cannot tell"
     assert at(known, 0, 2, 6) == r.GRASS, "it sees that cell"
     assert at(known, 0, 11, 15) == r.IRON
@@ -203,22 +203,22 @@ def test_old_news_do_not_undo_what_was_seen_later() -> None:
     known.look()
     for _ in range(4):
         step(env, known, r.RIGHT)
-    known.learn(0, {"cell:2,2": ("iron", 1)})
+    known.learn([0], {"cell:2,2": ("iron", 1)})
     assert at(known, 0, 2, 2) == r.PATH
-    known.learn(0, {"cell:2,2": ("table", 4)})
+    known.learn([0], {"cell:2,2": ("table", 4)})
     assert at(known, 0, 2, 2) == r.TABLE
 
 
 def test_agents_are_where_they_were_last_said_to_be() -> None:
     env, known = begin(MEADOW, [(2, 2), (2, 3), (11, 15)])
-    known.learn(0, {"agent2": ([11, 14, 2, 1], 0), "agent1": ([9, 9], 0), "agent0": ([9, 9], 0)})
+    known.learn([0], {"agent2": ([11, 14, 2, 1], 0), "agent1": ([9, 9], 0), "agent0": ([9, 9], 0)})
     assert known.seen(0)[2].tolist() == [11, 14, 0, 2, 1, 0]
     assert known.seen(0)[1, :2].tolist() == [2, 3], "it sees that one"
     for _ in range(2):
         step(env, known, r.NOOP, r.NOOP, r.NOOP)
-    known.learn(0, {"agent2": ([10, 14], 2)})
+    known.learn([0], {"agent2": ([10, 14], 2)})
     assert known.seen(0)[2].tolist() == [10, 14, 2, 2, 1, 0]
-    known.learn(0, {"agent2": ([9, 14], 1)})
+    known.learn([0], {"agent2": ([9, 14], 1)})
     assert known.seen(0)[2, :2].tolist() == [10, 14], "older than what it knows"
 
 
@@ -261,7 +261,7 @@ def test_agents_are_where_they_were_last_said_to_be() -> None:
 def test_malformed_facts_are_ignored(key: str, value: Any, at_step: Any) -> None:
     _, known = begin(MEADOW, [(2, 2), (11, 15)])
     before = known.known.copy(), known.others.copy()
-    known.learn(0, {key: (value, at_step)})
+    known.learn([0], {key: (value, at_step)})
     assert (known.known == before[0]).all()
     assert (known.others == before[1]).all()
 

@@ -17,6 +17,10 @@ def bench(
         bool, typer.Option("--quick", help="Two short rounds: to see that it runs, not to quote.")
     ] = False,
     rounds: Annotated[int | None, typer.Option("--rounds", min=1, help="Samples per case; default 7.")] = None,
+    against: Annotated[
+        list[str] | None,
+        typer.Option("--against", help="Another package to run in the same rounds, if installed: crafter; repeatable."),
+    ] = None,
 ) -> None:
     """Measure speed against the targets and print them; some minutes, on an otherwise idle machine if possible."""
     if out is not None and out.is_dir():
@@ -26,9 +30,10 @@ def bench(
 
     from emcoop.baselines.bench import BenchSettings, run_bench
     from emcoop.baselines.bench.bench import QUICK
+    from emcoop.baselines.bench.peers import check_peers
     from emcoop.baselines.bench.table import figures_table, targets_tables
 
-    settings = QUICK if quick else BenchSettings()
+    settings = replace(QUICK if quick else BenchSettings(), against=check_peers(against or ()))
     if rounds is not None:
         settings = replace(settings, rounds=rounds)
     console = Console()
@@ -48,5 +53,8 @@ def bench(
     console.print(figures_table(result))
     for table in targets_tables(result):
         console.print(table)
+    for peer, reason in result.peers.items():
+        if reason is not None:
+            console.print(f"{peer}: not measured: {reason}", soft_wrap=True, markup=False)
     if out is not None:
         console.print(f"written: {out}", soft_wrap=True, markup=False)

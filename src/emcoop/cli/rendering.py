@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 FRAME_MS = 120
 LAST_FRAME_MS = 1500
+COLOURS = 256
+SAMPLES = 8
+"""Frames whose colours make the palette of all: with one palette, a cell that does not change costs nothing."""
 
 
 def frames(trace: Path, render_mode: str) -> Iterator[Any]:
@@ -46,11 +52,25 @@ def write_gif(trace: Path, output: Path) -> int:
     """Write a recorded episode as an animated GIF; return the number of frames."""
     from PIL import Image
 
-    images = [Image.fromarray(frame).quantize(64) for frame in frames(trace, "rgb_array")]
+    images = [Image.fromarray(frame).quantize(COLOURS) for frame in frames(trace, "rgb_array")]
+    shared = _palette(images[:: -(-len(images) // SAMPLES)] + images[-1:])
+    images = [image.convert("RGB").quantize(palette=shared, dither=Image.Dither.NONE) for image in images]
     times = [FRAME_MS] * (len(images) - 1) + [LAST_FRAME_MS]
     output.parent.mkdir(parents=True, exist_ok=True)
     images[0].save(output, save_all=True, append_images=images[1:], duration=times, loop=0)
     return len(images)
+
+
+def _palette(samples: Sequence[Image]) -> Image:
+    """Return an image whose palette has the colours of all samples, which are of one size."""
+    from PIL import Image
+
+    width, height = samples[0].size
+    sheet = Image.new("RGB", (width, height * len(samples)))
+    for k, sample in enumerate(samples):
+        sheet.paste(sample.convert("RGB"), (0, k * height))
+    # The method that keeps rare colours: those of the agents.
+    return sheet.quantize(COLOURS, method=Image.Quantize.FASTOCTREE)
 
 
 def show_window(trace: Path) -> None:

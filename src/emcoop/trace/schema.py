@@ -347,9 +347,8 @@ class Claim(Event):
     Attributes:
         message: Message id.
         key, value: The fact.
-        when: `sent` or `read`.
+        when: `sent`, or `read`: written once for all who handle the message in one step (their `Reaction` names them).
         true: Whether it holds at that moment.
-        agent: Reader, for `read`.
     """
 
     message: int
@@ -357,7 +356,6 @@ class Claim(Event):
     value: Any
     when: str
     true: bool
-    agent: int = -1
 
 
 class Fault(Event):
