@@ -1,29 +1,35 @@
-"""CUBE's reference points: greedy beside the published heuristic, and the ladder random < greedy < team <= oracle.
+"""Reference points: the heuristics beside published figures, and the ladder random < greedy < team <= oracle.
 
-Run it with `python -m emcoop.baselines.reference_points`; about a minute on one core.
+Run it with `python -m emcoop.baselines.reference_points`; CUBE takes about a minute on two cores, MA-Crafter about
+ten, most of it the oracle's trials over 2,000 steps. `--only cube` or `--only ma-crafter` runs one of them.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 from emcoop.cognitive_layer.episode import run_episode
 from emcoop.metrics.statistics import Estimate, mean, paired_difference
 
-ENV = "Cube-v0"
 SEEDS = range(20)
 PUBLISHED_STEPS = {1: 29, 2: 100, 4: 105, 8: 165}
-"""Steps of the published heuristic to deliver every block, mean of about 3 runs capped at 200 steps (CUBE, 2025)."""
+"""Steps of CUBE's published heuristic to deliver every block, mean of about 3 runs capped at 200 steps (2025)."""
+DIAMOND_STEPS = 2000
+DIAMONDS = (("MACrafter-L1-v0", 1), ("MACrafter-L3-v0", 3))
+"""Where the oracle has to find a diamond."""
 
-LADDER_SIZES = (8, 16)
-LADDER = (
+RUNGS = (
     ("random", "individual"),
     ("greedy", "individual"),
     ("team", "individual"),
@@ -33,39 +39,92 @@ LADDER = (
     ("oracle", "individual"),
 )
 
-Job = tuple[int, str, str, int]
+
+@dataclass(frozen=True)
+class Ladder:
+    """Planners compared in one environment.
+
+    Attributes:
+        env: Its id.
+        sizes: Team sizes.
+        max_steps: Horizon, None for the environment's own.
+        measure: What is compared, a column of the rows.
+        title: Heading of the table.
+    """
+
+    env: str
+    sizes: tuple[int, ...]
+    max_steps: int | None
+    measure: str
+    title: str
+
+
+CUBE = Ladder("Cube-v0", (8, 16), None, "progress_auc", "CUBE: progress AUC, horizon 500 steps")
+MA_CRAFTER = Ladder("MACrafter-L3-v0", (3, 6), 400, "score", "MA-Crafter L3: score, horizon 400 steps")
+
+
+class Job(NamedTuple):
+    """One episode: environment, team size, planner, topology, horizon, seed."""
+
+    env: str
+    n: int
+    planner: str
+    topology: str
+    max_steps: int | None
+    seed: int
 
 
 def run_job(job: Job) -> dict[str, object]:
     """Run one episode and return its row."""
-    n, planner, topology, seed = job
-    episode = run_episode(ENV, n_agents=n, planner=planner, topology=topology, seed=seed)
+    episode = run_episode(
+        job.env, n_agents=job.n, planner=job.planner, topology=job.topology, seed=job.seed, max_steps=job.max_steps
+    )
+    diamonds = [e for step in episode.events for e in getattr(step, "events", ()) if e.get("resource") == "diamond"]
     return {
-        "n_agents": n,
-        "planner": planner,
-        "topology": topology,
-        "seed": seed,
+        "env": job.env,
+        "n_agents": job.n,
+        "planner": job.planner,
+        "topology": job.topology,
+        "horizon": job.max_steps,
+        "seed": job.seed,
         "status": episode.status,
         "score": episode.score,
         "steps": episode.steps,
         "progress_auc": episode.metrics["progress_auc"],
+        "diamond": any(event["kind"] == "collect" for event in diamonds),
     }
 
 
-def all_jobs() -> list[Job]:
-    """Return every episode that is needed, each once."""
-    jobs = [(n, "greedy", "individual", seed) for n in PUBLISHED_STEPS for seed in SEEDS]
-    jobs += [(n, planner, topology, seed) for n in LADDER_SIZES for planner, topology in LADDER for seed in SEEDS]
-    return list(dict.fromkeys(jobs))
+def ladder_jobs(ladder: Ladder) -> list[Job]:
+    """Return the episodes of a ladder."""
+    return [
+        Job(ladder.env, n, planner, topology, ladder.max_steps, seed)
+        for n in ladder.sizes
+        for planner, topology in RUNGS
+        for seed in SEEDS
+    ]
 
 
-def collect(executor: Executor) -> pd.DataFrame:
-    """Run all episodes and return one row each."""
-    return pd.DataFrame(list(executor.map(run_job, all_jobs())))
+def cube_jobs() -> list[Job]:
+    """Return every episode CUBE's tables need, each once."""
+    jobs = [Job(CUBE.env, n, "greedy", "individual", None, seed) for n in PUBLISHED_STEPS for seed in SEEDS]
+    return list(dict.fromkeys(jobs + ladder_jobs(CUBE)))
+
+
+def crafter_jobs() -> list[Job]:
+    """Return every episode MA-Crafter's tables need; the long ones first."""
+    long = [Job(env, n, "oracle", "individual", DIAMOND_STEPS, seed) for env, n in DIAMONDS for seed in SEEDS]
+    return long + ladder_jobs(MA_CRAFTER)
+
+
+def collect(executor: Executor, jobs: Sequence[Job], console: Console) -> pd.DataFrame:
+    """Run episodes with a bar of progress and return one row each."""
+    done = track(executor.map(run_job, jobs), "episodes", len(jobs), console=console)
+    return pd.DataFrame(list(done))
 
 
 def greedy_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return, per team size, how greedy did beside the published heuristic."""
+    """Return, per team size, how greedy did in CUBE beside the published heuristic."""
     table = []
     for n, published in PUBLISHED_STEPS.items():
         mine = rows[(rows.planner == "greedy") & (rows.n_agents == n)]
@@ -76,23 +135,34 @@ def greedy_table(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(table, columns=columns)
 
 
-def ladder_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return, per team size, progress AUC of each rung and its paired difference to the rungs it must not lose to."""
+def diamond_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return on how many seeds MA-Crafter's oracle found a diamond."""
     table = []
-    for n in LADDER_SIZES:
-        aucs = {
-            (str(planner), str(topology)): dict(zip(part.seed, part.progress_auc))
-            for (planner, topology), part in rows[rows.n_agents == n].groupby(["planner", "topology"])
+    for env, n in DIAMONDS:
+        mine = rows[(rows.env == env) & (rows.n_agents == n) & (rows.horizon == DIAMOND_STEPS)]
+        score = mean(mine.score.to_numpy(float))
+        table.append((env, n, f"{int(mine.diamond.sum())}/{len(mine)}", _shown(score, 3)))
+    return pd.DataFrame(table, columns=["environment", "agents", "seeds with a diamond", "score"])
+
+
+def ladder_table(rows: pd.DataFrame, ladder: Ladder) -> pd.DataFrame:
+    """Return, per team size, the measure of each rung and its paired difference to the rung it must not lose to."""
+    table = []
+    horizon = rows.horizon.isna() if ladder.max_steps is None else rows.horizon == ladder.max_steps
+    mine = rows[(rows.env == ladder.env) & horizon]
+    for n in ladder.sizes:
+        values = {
+            (str(planner), str(topology)): dict(zip(part.seed, part[ladder.measure]))
+            for (planner, topology), part in mine[mine.n_agents == n].groupby(["planner", "topology"])
         }
         below = {"greedy": ("random", "individual"), "team": ("greedy", "individual")}
-        best_team = max((rung for rung in aucs if rung[0] == "team"), key=lambda rung: sum(aucs[rung].values()))
-        below["oracle"] = best_team
-        for rung in LADDER:
+        below["oracle"] = max((rung for rung in values if rung[0] == "team"), key=lambda r: sum(values[r].values()))
+        for rung in RUNGS:
             other = below.get(rung[0])
-            gain = "" if other is None else _shown(paired_difference(aucs[rung], aucs[other], statistic="mean"), 4)
+            gain = "" if other is None else _shown(paired_difference(values[rung], values[other], statistic="mean"), 4)
             against = "" if other is None else " ".join(other)
-            table.append((n, *rung, _shown(mean(list(aucs[rung].values())), 4), gain, against))
-    columns = ["agents", "planner", "topology", "progress AUC", "paired difference", "to"]
+            table.append((n, *rung, _shown(mean(list(values[rung].values())), 4), gain, against))
+    columns = ["agents", "planner", "topology", ladder.measure.replace("_", " "), "paired difference", "to"]
     return pd.DataFrame(table, columns=columns)
 
 
@@ -101,7 +171,7 @@ def _shown(estimate: Estimate, digits: int) -> str:
 
 
 def _print(console: Console, title: str, frame: pd.DataFrame) -> None:
-    table = Table(title=title)
+    table = Table(title=f"{title}, seeds {SEEDS[0]}-{SEEDS[-1]} [95 % interval]")
     for column in frame.columns:
         table.add_column(column)
     for row in frame.itertuples(index=False):
@@ -110,21 +180,32 @@ def _print(console: Console, title: str, frame: pd.DataFrame) -> None:
 
 
 def main() -> None:
-    """Run everything and print both tables; `--out DIR` also saves them and the rows as CSV."""
+    """Run everything and print the tables; `--out DIR` also saves them and the rows as CSV."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=2, help="processes")
+    parser.add_argument("--only", choices=("cube", "ma-crafter"), help="one environment")
     parser.add_argument("--out", type=Path, help="folder for the CSV files")
     arguments = parser.parse_args()
-    with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as executor:
-        rows = collect(executor)
-    tables = {"greedy": greedy_table(rows), "ladder": ladder_table(rows)}
     console = Console(width=120)
-    _print(console, "Greedy, seeds 0-19, to the end: mean steps [95 % interval]", tables["greedy"])
-    _print(console, "Progress AUC, seeds 0-19, horizon 500 steps [95 % interval]", tables["ladder"])
+    jobs = (cube_jobs() if arguments.only != "ma-crafter" else []) + (
+        crafter_jobs() if arguments.only != "cube" else []
+    )
+    with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as executor:
+        rows = collect(executor, jobs, console)
+    tables = {}
+    if arguments.only != "ma-crafter":
+        tables["greedy"] = "CUBE: greedy to the end", greedy_table(rows[rows.env == CUBE.env])
+        tables["ladder"] = CUBE.title, ladder_table(rows, CUBE)
+    if arguments.only != "cube":
+        title = f"MA-Crafter: the oracle and diamonds, {DIAMOND_STEPS} steps"
+        tables["ma-crafter-diamonds"] = title, diamond_table(rows)
+        tables["ma-crafter-ladder"] = MA_CRAFTER.title, ladder_table(rows, MA_CRAFTER)
+    for title, frame in tables.values():
+        _print(console, title, frame)
     if arguments.out is not None:
         arguments.out.mkdir(parents=True, exist_ok=True)
         rows.to_csv(arguments.out / "episodes.csv", index=False)
-        for name, frame in tables.items():
+        for name, (_, frame) in tables.items():
             frame.to_csv(arguments.out / f"{name}.csv", index=False)
 
 

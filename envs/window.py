@@ -37,12 +37,16 @@ class Window:
     with their proportions kept, and after closing `closed` is True and further frames are ignored. Opening a
     second window in the same process closes the first.
 
+    Args:
+        instead: What to do where no window can be opened, for the error.
+
     Attributes:
         closed: True once the window was closed, by the person or by `close()`; it never opens again.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, instead: str = 'use render_mode="rgb_array"') -> None:
         self.closed = False
+        self._instead = instead
         self._pygame: Any = None
         self._clock: Any = None
         self._picture: Any = None
@@ -107,7 +111,7 @@ class Window:
 
     def _open(self, width: int, height: int) -> None:
         global _open_window
-        pygame = _import_pygame()
+        pygame = _import_pygame(self._instead)
         if _open_window is not None:
             _open_window.close()
         try:
@@ -116,8 +120,8 @@ class Window:
         except pygame.error as error:
             pygame.display.quit()
             raise ConfigError(
-                f'no window can be opened here ({error}): use render_mode="rgb_array", or start on a machine with a '
-                "screen (DISPLAY set, Xvfb included)"
+                f"no window can be opened here ({error}): start on a machine with a screen (DISPLAY set, Xvfb "
+                f"included), or {self._instead}"
             ) from error
         self._pygame, self._clock, _open_window = pygame, pygame.time.Clock(), self
 
@@ -201,16 +205,14 @@ def _check(frame: NDArray[np.uint8], fps: int) -> None:
         raise ConfigError(f"fps={fps!r} does not fit: give frames per second, or 0 for no limit")
 
 
-def _import_pygame() -> Any:
+def _import_pygame(instead: str = "") -> Any:
     # Its greeting would otherwise land in the output of every command that shows a window.
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     try:
         import pygame
     except ImportError as error:
-        raise ConfigError(
-            'a window needs pygame, which is not installed: run pip install "emcoop[window]", or use '
-            'render_mode="rgb_array"'
-        ) from error
+        way = 'run pip install "emcoop[window]"' + (f", or {instead}" if instead else "")
+        raise ConfigError(f"a window needs pygame, which is not installed: {way}") from error
     return pygame
 
 

@@ -16,7 +16,7 @@ from emcoop.envs.ma_crafter import world as w
 from emcoop.envs.ma_crafter.dynamics import GAINED, OUTCOME, TERMINATED, TRUNCATED, observe, step_range
 from emcoop.envs.ma_crafter.env import FACE_IT
 from emcoop.envs.ma_crafter.scratch import make_scratch
-from emcoop.envs.ma_crafter.settings import AREA, CrafterSettings, make_settings
+from emcoop.envs.ma_crafter.settings import AREA, CrafterSettings, make_settings, warn_of_quorums
 from emcoop.envs.ma_crafter.spaces import step_reward, symbolic_space
 from emcoop.envs.ma_crafter.start import start
 from emcoop.envs.ma_crafter.state import flat_state, state_digest
@@ -67,9 +67,10 @@ class MACrafterBatchWorld:
     ) -> int:
         """Step environments `first` to `last - 1`; return how many have ended."""
         world, part = self._world, slice(first, last)
+        views, selves = out.sink
         step_range(
             world.rules, world.rows, world.materials, world.planted, world.occupancy, world.cells, actions,
-            self._registers, held, *out.sink, self._outcomes, *self._scratches[thread], first, last, world.pad,
+            self._registers, held, views, selves, self._outcomes, *self._scratches[thread], first, last, world.pad,
         )  # fmt: skip
         outcomes, status = self._outcomes[part], self._statuses[part]
         out.rewards[part] = step_reward(outcomes[:, GAINED], self._settings)[:, None]
@@ -129,6 +130,7 @@ class MACrafterBatch(BatchEnv):
         self.settings = make_settings(
             n_agents, area, mode, level, preset, scarce=scarce, spawn=spawn, goal=goal, max_steps=max_steps, view=view
         )
+        warn_of_quorums(self.settings)
         super().__init__(
             lambda envs, threads: MACrafterBatchWorld(self.settings, envs, threads), n_envs, n_threads, autoreset
         )

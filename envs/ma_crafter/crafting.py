@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from emcoop.envs.kernels import kernel
 from emcoop.envs.ma_crafter import rules as r
 from emcoop.envs.ma_crafter.acting import receive
 from emcoop.envs.ma_crafter.scratch import (
@@ -35,6 +34,7 @@ from emcoop.envs.ma_crafter.world import (
     Board,
     IntArray,
     is_walkable,
+    part,
     refresh,
 )
 
@@ -48,7 +48,7 @@ NO_ITEM, NO_TABLE, IN_THE_WAY, LOST_RACE = range(4)
 NOT_A_MAKER, MAKER, MAKER_SERVED = range(3)
 
 
-@kernel
+@part
 def stations_near(b: Board, row: int, col: int) -> int:
     """Return the stations within one cell of a padded cell, as bits."""
     found = 0
@@ -61,13 +61,13 @@ def stations_near(b: Board, row: int, col: int) -> int:
     return found
 
 
-@kernel
+@part
 def station_bits(b: Board, i: int) -> int:
     """Return the stations near an agent, as bits."""
     return stations_near(b, b.agents[i, ROW] + b.pad, b.agents[i, COL] + b.pad)
 
 
-@kernel
+@part
 def holds(b: Board, i: int, costs: int) -> bool:
     """Say whether a bag has everything a row of costs names.
 
@@ -82,14 +82,14 @@ def holds(b: Board, i: int, costs: int) -> bool:
     return True
 
 
-@kernel
+@part
 def pay(b: Board, i: int, costs: int) -> None:
     """Take a row of costs out of a bag."""
     for item in range(r.N_ITEMS):
         b.bags[i, item] -= b.rules[costs + item]
 
 
-@kernel
+@part
 def make_things(b: Board, s: Scratch) -> None:
     """Phase 3: makers near a station are served in groups of the quorum."""
     makers = 0
@@ -104,7 +104,7 @@ def make_things(b: Board, s: Scratch) -> None:
             _make_tool(b, s, tool)
 
 
-@kernel
+@part
 def _make_tool(b: Board, s: Scratch, tool: int) -> None:
     action, near = r.MAKE_WOOD_PICKAXE + tool, b.rules[r.MAKE_NEAR + tool]
     station = r.FURNACE if near & FURNACE_BIT else r.TABLE
@@ -122,7 +122,7 @@ def _make_tool(b: Board, s: Scratch, tool: int) -> None:
             _note_failure(b, s, tool, station, i)
 
 
-@kernel
+@part
 def _next_station(b: Board, s: Scratch, station: int, after_y: int, after_x: int) -> tuple[int, int]:
     """Return the first station in row-major order after a cell that has a maker near it, (-1, -1) if there is none."""
     best_y, best_x = -1, -1
@@ -139,12 +139,12 @@ def _next_station(b: Board, s: Scratch, station: int, after_y: int, after_x: int
     return best_y, best_x
 
 
-@kernel
+@part
 def _is_near(b: Board, i: int, y: int, x: int) -> bool:
-    return abs(b.agents[i, ROW] + b.pad - y) <= 1 and abs(b.agents[i, COL] + b.pad - x) <= 1
+    return bool(abs(b.agents[i, ROW] + b.pad - y) <= 1 and abs(b.agents[i, COL] + b.pad - x) <= 1)
 
 
-@kernel
+@part
 def _serve_group(b: Board, s: Scratch, tool: int, y: int, x: int) -> bool:
     """Serve one group near a station; say whether there was one."""
     need, costs = b.rules[r.CRAFT_QUORUM + tool], r.MAKE_USES + tool * r.N_ITEMS
@@ -173,7 +173,7 @@ def _serve_group(b: Board, s: Scratch, tool: int, y: int, x: int) -> bool:
     return True
 
 
-@kernel
+@part
 def most_makers(b: Board, s: Scratch, station: int, i: int) -> int:
     """Return the largest number of makers near one of the stations near agent `i`."""
     row, col = b.agents[i, ROW] + b.pad, b.agents[i, COL] + b.pad
@@ -188,7 +188,7 @@ def most_makers(b: Board, s: Scratch, station: int, i: int) -> int:
     return most
 
 
-@kernel
+@part
 def _note_failure(b: Board, s: Scratch, tool: int, station: int, i: int) -> None:
     need, have, reason = b.rules[r.CRAFT_QUORUM + tool], 0, NO_STATION
     if s.by_agent[SERVED, i] == MAKER:
@@ -197,7 +197,7 @@ def _note_failure(b: Board, s: Scratch, tool: int, station: int, i: int) -> None
     add_agent(s, add_event(s, CRAFT_FAILED, FIRST_TOOL + tool, have, need, reason, 0, 0), i)
 
 
-@kernel
+@part
 def place_things(b: Board, s: Scratch) -> None:
     """Phase 4: judge all placements on the map as it is, then carry them out."""
     n_placed = 0
@@ -219,7 +219,7 @@ def place_things(b: Board, s: Scratch) -> None:
             _place(b, s, i, s.by_agent[ACTS, i] - r.PLACE_STONE)
 
 
-@kernel
+@part
 def _why_not(b: Board, s: Scratch, i: int, thing: int, y: int, x: int) -> int:
     near = b.rules[r.PLACE_NEAR + thing]
     if not holds(b, i, r.PLACE_USES + thing * r.N_ITEMS):
@@ -231,7 +231,7 @@ def _why_not(b: Board, s: Scratch, i: int, thing: int, y: int, x: int) -> int:
     return LOST_RACE if s.claims[y, x] != 0 else -1
 
 
-@kernel
+@part
 def _body_on(b: Board, y: int, x: int) -> bool:
     if b.head[N_ALIVE] == len(b.agents):
         return False
@@ -241,7 +241,7 @@ def _body_on(b: Board, y: int, x: int) -> bool:
     return False
 
 
-@kernel
+@part
 def _place(b: Board, s: Scratch, i: int, thing: int) -> None:
     y, x = faced(b, i)
     s.claims[y, x] = 0
@@ -255,7 +255,7 @@ def _place(b: Board, s: Scratch, i: int, thing: int) -> None:
     note(s, PLACED, i, thing, y - b.pad, x - b.pad)
 
 
-@kernel
+@part
 def share_things(b: Board, s: Scratch, registers: IntArray) -> None:
     """Phase 5: agents that share give, in their order.
 
@@ -285,7 +285,7 @@ def share_things(b: Board, s: Scratch, registers: IntArray) -> None:
         add_agent(s, event, to)
 
 
-@kernel
+@part
 def _most_held(b: Board, i: int) -> int:
     best = 0
     for item in range(1, r.N_ITEMS):
@@ -294,12 +294,12 @@ def _most_held(b: Board, i: int) -> int:
     return best
 
 
-@kernel
+@part
 def _are_near(b: Board, i: int, j: int) -> bool:
-    return abs(b.agents[i, ROW] - b.agents[j, ROW]) <= 1 and abs(b.agents[i, COL] - b.agents[j, COL]) <= 1
+    return bool(abs(b.agents[i, ROW] - b.agents[j, ROW]) <= 1 and abs(b.agents[i, COL] - b.agents[j, COL]) <= 1)
 
 
-@kernel
+@part
 def move_agents(b: Board, s: Scratch) -> None:
     """Phase 6: claims on free cells, the smallest index first; the winners move."""
     n_moving = 0
@@ -321,12 +321,12 @@ def move_agents(b: Board, s: Scratch) -> None:
             _step(b, s, i)
 
 
-@kernel
+@part
 def _note_race(s: Scratch, i: int, winner: int) -> None:
     add_agent(s, add_event(s, RACE, winner, 0, 0, 0, 0, 0), i)
 
 
-@kernel
+@part
 def _step(b: Board, s: Scratch, i: int) -> None:
     y, x = faced(b, i)
     s.claims[y, x] = 0

@@ -80,13 +80,13 @@ def daylight(b: Board, step: int) -> int:
 @part
 def chunk_columns(b: Board) -> int:
     """Return how many chunks lie side by side."""
-    return (b.materials.shape[1] - 2 * b.pad + r.CHUNK - 1) // r.CHUNK
+    return int(b.materials.shape[1] - 2 * b.pad + r.CHUNK - 1) // r.CHUNK
 
 
 @part
 def chunk_rows(b: Board) -> int:
     """Return how many chunks lie one below the other."""
-    return (b.materials.shape[0] - 2 * b.pad + r.CHUNK - 1) // r.CHUNK
+    return int(b.materials.shape[0] - 2 * b.pad + r.CHUNK - 1) // r.CHUNK
 
 
 @part
@@ -128,8 +128,9 @@ def nearest_agent(b: Board, s: Scratch, row: int, col: int) -> int:
 
 @part
 def _is_before(b: Board, i: int, j: int) -> bool:
-    return b.agents[i, ROW] < b.agents[j, ROW] or (
-        b.agents[i, ROW] == b.agents[j, ROW] and b.agents[i, COL] < b.agents[j, COL]
+    return bool(
+        b.agents[i, ROW] < b.agents[j, ROW]
+        or (b.agents[i, ROW] == b.agents[j, ROW] and b.agents[i, COL] < b.agents[j, COL])
     )
 
 
@@ -151,7 +152,7 @@ def is_free(b: Board, kind: int, y: int, x: int) -> bool:
     if b.occupancy[y, x] != 0:
         return False
     if kind == SKELETON:
-        return material == r.PATH
+        return bool(material == r.PATH)
     if kind == ARROW:
         return is_walkable(material) or material == r.WATER or material == r.LAVA
     return is_walkable(material)
@@ -239,7 +240,7 @@ def _hurt(b: Board, s: Scratch, i: int, by: int, amount: int) -> None:
 
 @part
 def _distance(b: Board, m: int, i: int) -> int:
-    return abs(b.agents[i, ROW] - b.mobs[m, MOB_ROW]) + abs(b.agents[i, COL] - b.mobs[m, MOB_COL])
+    return int(abs(b.agents[i, ROW] - b.mobs[m, MOB_ROW]) + abs(b.agents[i, COL] - b.mobs[m, MOB_COL]))
 
 
 @part

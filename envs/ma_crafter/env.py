@@ -27,14 +27,17 @@ from emcoop.envs.ma_crafter.dynamics import (
 )
 from emcoop.envs.ma_crafter.events import CrafterEvents
 from emcoop.envs.ma_crafter.keys import KEYS
+from emcoop.envs.ma_crafter.manual import help_lines, seat_lines
 from emcoop.envs.ma_crafter.scratch import HAS_EVENT, make_scratch
-from emcoop.envs.ma_crafter.settings import AREA, CrafterSettings, make_settings
+from emcoop.envs.ma_crafter.settings import AREA, CrafterSettings, check_flag, make_settings, warn_of_quorums
 from emcoop.envs.ma_crafter.spaces import (
     action_space,
     check_image_size,
     check_observation,
+    check_share,
     observation_space,
     step_reward,
+    take_shares,
 )
 from emcoop.envs.ma_crafter.start import start
 from emcoop.envs.ma_crafter.state import configuration_digest, flat_state, milestones, points, snapshot, state_digest
@@ -124,7 +127,7 @@ class MACrafterEnv(ParallelEnv[str, Observation, Any]):
         )
         self.observation = check_observation(observation)
         self.image_size = check_image_size(image_size, self.settings.view)
-        self.sharing = bool(sharing)
+        self.sharing = check_flag("sharing", sharing)
         self.render_mode = check_render_mode(render_mode)
         self.possible_agents = agent_names(n_agents)
         self.agents: list[str] = []
@@ -136,7 +139,7 @@ class MACrafterEnv(ParallelEnv[str, Observation, Any]):
         self._observation_space = observation_space(self.settings, observation, self.image_size)
         self._action_spaces = {name: action_space(n_agents, self.sharing) for name in self.possible_agents}
         self._prepare(self.settings)
-        self.state_space = spaces.Box(-(2**31), 2**31 - 1, self.state().shape, np.int32)
+        warn_of_quorums(self.settings)
 
     # Spaces and buffers --------------------------------------------------------------------------------------------
 
@@ -148,9 +151,15 @@ class MACrafterEnv(ParallelEnv[str, Observation, Any]):
         """Return the agent's own action space."""
         return self._action_spaces[agent]
 
+    @property
+    def state_space(self) -> spaces.Box:
+        """Space of `state()`; a hand-made map of another size changes both at `reset`."""
+        return self._state_space
+
     def _prepare(self, settings: CrafterSettings) -> None:
         """Allocate world and scratch for these settings; a hand-made map has an area of its own."""
         self.world = w.make_world(settings, 1)
+        self._state_space = spaces.Box(-(2**31), 2**31 - 1, self.state().shape, np.int32)
         self.scratch = make_scratch(settings)
         self._events: CrafterEvents | None = None
         self._make_buffers()
@@ -229,19 +238,17 @@ class MACrafterEnv(ParallelEnv[str, Observation, Any]):
             if not actions:
                 return {}, {}, {}, {}, {}
             raise ActionError("no episode is running: it has ended or not begun; call reset() first")
-        self._reader.read(self._read_registers(actions) if self.sharing else actions)
+        self._reader.read(take_shares(actions, self._action_spaces, self.set_share) if self.sharing else actions)
         observations = self._advance(self._reader.joint)
         outcome = self._outcome_row.tolist()
         self._events = CrafterEvents(self.possible_agents, self.scratch) if outcome[N_EVENTS] else None
         infos = self._infos()
-        rewards = self._for_all(self._reward(outcome[GAINED])) if outcome[GAINED] else self._no_gain.copy()
+        gained = outcome[GAINED]
+        rewards = self._for_all(step_reward(gained, self.settings)) if gained else self._no_gain.copy()
         terminations, truncations = self._ends(outcome)
         if self.render_mode == "human":
             self.render()
         return observations, rewards, terminations, truncations, infos
-
-    def _reward(self, doubled_points: int) -> float:
-        return step_reward(doubled_points, self.settings)
 
     def _for_all(self, value: Any) -> dict[str, Any]:
         return dict.fromkeys(self._nobody, value)
@@ -269,29 +276,14 @@ class MACrafterEnv(ParallelEnv[str, Observation, Any]):
             agent: Index of the giver.
             recipient: Index of the recipient.
             item: Index in `rules.ITEMS`.
-            quantity: Units, at least 1.
+            quantity: Units, 1 to 20.
+
+        Raises:
+            ActionError: There is no such agent, item or quantity.
         """
+        check_share(self.settings.n_agents, agent, recipient, item, quantity)
         self._registers[0, agent] = recipient, item, quantity
         self._registers_set = True
-
-    def _read_registers(self, actions: Any) -> Any:
-        """Take the share registers out of `Dict` actions; return the plain actions."""
-        if not isinstance(actions, Mapping):
-            return actions
-        plain = {}
-        for name, action in actions.items():
-            space = self._action_spaces.get(name)
-            if space is not None and not (isinstance(action, Mapping) and space.contains(dict(action))):
-                raise ActionError(
-                    f"{name} got action {action!r}: with sharing=True an action is a dictionary of action, recipient, "
-                    f"item and quantity; see action_space({name!r})"
-                )
-            plain[name] = action["action"] if isinstance(action, Mapping) else action
-        for name, action in actions.items():
-            if name in self._action_spaces and plain[name] == r.SHARE:
-                agent = self.possible_agents.index(name)
-                self.set_share(agent, int(action["recipient"]), int(action["item"]), max(int(action["quantity"]), 1))
-        return plain
 
     def _advance(self, joint: NDArray[np.uint8]) -> dict[str, Observation]:
         """Run the kernels on a joint action; return what the agents see."""
@@ -432,6 +424,14 @@ class MACrafterEnv(ParallelEnv[str, Observation, Any]):
         from emcoop.envs.ma_crafter.render import render_seat
 
         return render_seat(self.snapshot(), agent)
+
+    def help_lines(self) -> list[str]:
+        """Return what things cost and how many agents they take, for a person who plays."""
+        return help_lines(self.settings)
+
+    def seat_lines(self, agent: int) -> list[str]:
+        """Return why an agent's actions do nothing, a headline first; nothing if they do something."""
+        return seat_lines(self.world, agent)
 
     def __getstate__(self) -> dict[str, Any]:
         """Copy and pickle everything but the window."""

@@ -84,7 +84,7 @@ def add_event(s: Scratch, kind: int, a: int, b: int, c: int, d: int, e: int, f: 
     s.log[at + SIXTH] = f
     s.log[LOG_USED] = at + HEADER
     s.log[LOG_EVENTS] += 1
-    return at
+    return int(at)
 
 
 @part

@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from gymnasium import logger
 
 from emcoop.envs.ma_crafter import rules as r
-from emcoop.errors import ConfigError
+from emcoop.errors import ConfigError, SettingsWarning
 
 MAX_AGENTS = 1024
 AREA = (64, 64)
 AGENTS_PER_MAP = 16
 """Agents for every 64 x 64 cells with `area="auto"`."""
 LEAST_SIDE, MOST_SIDE = 8, 1024
+LEAST_VIEW, MOST_VIEW = 3, 63
 SPAWNS = ("cluster", "scatter")
 GOALS = (None, "diamond")
 
@@ -79,17 +81,14 @@ def make_settings(
     _one_of("preset", preset, r.PRESETS)
     _one_of("spawn", spawn, SPAWNS)
     _one_of("goal", goal, GOALS)
-    size = auto_area(n) if area == "auto" else _pair("area", area, LEAST_SIDE, MOST_SIDE)
+    size = _area(area, n)
     if size[0] * size[1] < 4 * n:
         raise ConfigError(f"area={size} does not fit {n} agents: give at least {4 * n} cells, or area='auto'")
-    window = _pair("view", view, 3, 63)
-    if window[0] % 2 == 0 or window[1] % 2 == 0:
-        raise ConfigError(f"view={view!r} does not fit: give odd numbers of columns and rows, such as (9, 7)")
+    window = _view(view)
     steps = r.read_rules()["presets"][preset]["max_steps"] if max_steps is None else max_steps
     coop = r.coop_rules(level, n, size)
-    return CrafterSettings(
-        n, size, mode, preset, coop, bool(scarce), spawn, goal, _whole("max_steps", steps, 1, 10**7), window
-    )
+    used_up, length = check_flag("scarce", scarce), _whole("max_steps", steps, 1, 10**7)
+    return CrafterSettings(n, size, mode, preset, coop, used_up, spawn, goal, length, window)
 
 
 def auto_area(n_agents: int) -> tuple[int, int]:
@@ -98,20 +97,78 @@ def auto_area(n_agents: int) -> tuple[int, int]:
     return side, side
 
 
+def warn_of_quorums(settings: CrafterSettings) -> None:
+    """Warn of what takes more agents than the team has, because nobody will ever get it."""
+    coop, n = settings.coop, settings.n_agents
+    beyond = {name: need for name, need in {**coop.quorum, **coop.craft}.items() if need > n}
+    if beyond:
+        listed = ", ".join(f"{name.replace('_', ' ')} takes {need}" for name, need in beyond.items())
+        logger.warn(
+            f"level={coop.level!r} is beyond n_agents={n}: {listed} agents, so nobody can get it; give "
+            f"n_agents={max(beyond.values())} or more, or level='L1' or 'scaled'",
+            category=SettingsWarning,
+        )
+
+
+def is_whole(value: Any) -> bool:
+    """Return whether a value is a whole number, Python's or NumPy's, and no boolean."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def whole_pair(value: Any) -> tuple[int, int] | None:
+    """Return the two whole numbers of a sequence or array, None if it is something else."""
+    pair = value.tolist() if isinstance(value, np.ndarray) else value
+    if isinstance(pair, (str, bytes)) or not isinstance(pair, Sequence) or len(pair) != 2:
+        return None
+    return (int(pair[0]), int(pair[1])) if all(map(is_whole, pair)) else None
+
+
+def check_flag(name: str, value: Any) -> bool:
+    """Return a boolean, Python's or NumPy's.
+
+    Raises:
+        ConfigError: It is something else, such as the word "no", which Python takes for true.
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise ConfigError(f"{name}={value!r} does not fit: give True or False")
+    return bool(value)
+
+
+def _area(area: Any, n_agents: int) -> tuple[int, int]:
+    if isinstance(area, str) and area == "auto":
+        return auto_area(n_agents)
+    size = whole_pair(area)
+    if size is None or not LEAST_SIDE <= min(size) <= max(size) <= MOST_SIDE:
+        hint = "; did you mean 'auto'?" if isinstance(area, str) else ""
+        raise ConfigError(
+            f"area={area!r} does not fit: give rows and columns, two whole numbers from {LEAST_SIDE} to {MOST_SIDE}, "
+            f"or 'auto'{hint}"
+        )
+    return size
+
+
+def _view(view: Any) -> tuple[int, int]:
+    window = whole_pair(view)
+    if (
+        window is None
+        or not LEAST_VIEW <= min(window) <= max(window) <= MOST_VIEW
+        or 0 in (window[0] % 2, window[1] % 2)
+    ):
+        raise ConfigError(
+            f"view={view!r} does not fit: give odd numbers of columns and rows from {LEAST_VIEW} to {MOST_VIEW}, such "
+            "as (9, 7)"
+        )
+    return window
+
+
 def _whole(name: str, value: Any, least: int, most: int) -> int:
-    number = int(value) if isinstance(value, (int, np.integer)) and not isinstance(value, bool) else least - 1
+    number = int(value) if is_whole(value) else least - 1
     if not least <= number <= most:
         raise ConfigError(f"{name}={value!r} does not fit: give a whole number from {least} to {most}")
     return number
 
 
-def _pair(name: str, value: Any, least: int, most: int) -> tuple[int, int]:
-    if isinstance(value, (str, bytes)) or not isinstance(value, Sequence) or len(value) != 2:
-        raise ConfigError(f"{name}={value!r} does not fit: give two whole numbers from {least} to {most}")
-    return _whole(name, value[0], least, most), _whole(name, value[1], least, most)
-
-
 def _one_of(name: str, value: Any, allowed: Sequence[Any]) -> None:
-    if value not in allowed:
+    if not (value is None or isinstance(value, str)) or value not in allowed:
         listed = ", ".join(map(str, allowed))
         raise ConfigError(f"{name}={value!r} does not exist: choose one of {listed}")

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from emcoop.envs.kernels import kernel
 from emcoop.envs.ma_crafter import rules as r
+from emcoop.envs.ma_crafter.dynamics import entry
 from emcoop.envs.ma_crafter.world import (
     ALIVE,
     COL,
@@ -23,6 +23,7 @@ from emcoop.envs.ma_crafter.world import (
     CellArray,
     IntArray,
     open_board,
+    part,
 )
 
 UNKNOWN = 0
@@ -95,7 +96,7 @@ def make_memories(n: int, shape: tuple[int, int]) -> Memories:
     )  # fmt: skip
 
 
-@kernel
+@part
 def kit_of(b: Board, i: int) -> int:
     """Return which ingredients of an iron pickaxe an agent holds enough of, as bits in the order of `KIT_ITEMS`."""
     bits = 0
@@ -105,7 +106,7 @@ def kit_of(b: Board, i: int) -> int:
     return bits
 
 
-@kernel
+@entry
 def standing_cells(
     seen: IntArray, stood: IntArray, me: int, step: int, box: tuple[int, int, int, int], out: IntArray
 ) -> int:
@@ -134,7 +135,7 @@ def standing_cells(
     return count
 
 
-@kernel
+@part
 def _note_truth(b: Board, truth: IntArray, still: IntArray) -> int:
     """Write what is true of every agent; return how many are down."""
     fallen = 0
@@ -152,7 +153,7 @@ def _note_truth(b: Board, truth: IntArray, still: IntArray) -> int:
     return fallen
 
 
-@kernel
+@part
 def _notice(b: Board, m: Memories, i: int, y: int, x: int) -> None:
     """Write a cell's material, which is news to the agent, into its memory."""
     material, before = b.materials[y, x], m.known[i, y, x]
@@ -165,7 +166,14 @@ def _notice(b: Board, m: Memories, i: int, y: int, x: int) -> None:
         m.logged[i] += 1
 
 
-@kernel
+@part
+def _note(m: Memories, i: int, j: int) -> None:
+    """Write what is true of another agent into an agent's memory."""
+    for field in range(SEEN):
+        m.others[i, j, field] = m.truth[j, field]
+
+
+@part
 def _look_from(b: Board, m: Memories, i: int, half_rows: int, half_cols: int) -> None:
     """Let one agent look around."""
     rows, cols, pad = b.materials.shape[0], b.materials.shape[1], b.pad
@@ -186,14 +194,14 @@ def _look_from(b: Board, m: Memories, i: int, half_rows: int, half_cols: int) ->
                 _notice(b, m, i, y, x)
             who = b.occupancy[y, x]
             if who > 0 and who - 1 != i:
-                m.others[i, who - 1] = m.truth[who - 1]
+                _note(m, i, who - 1)
                 m.stood[i, who - 1] = m.still[who - 1]
             elif who < 0 and b.mobs[-who - 1, KIND] - 1 == COW and abs(y - row) + abs(x - col) < nearest:
                 nearest = abs(y - row) + abs(x - col)
                 m.cows[i, 0], m.cows[i, 1], m.cows[i, 2] = y - pad, x - pad, b.head[STEP]
 
 
-@kernel
+@part
 def _see_fallen(b: Board, m: Memories, half_rows: int, half_cols: int) -> None:
     """Let everybody see those in view that are down; they do not occupy their cells."""
     for j in range(len(b.agents)):
@@ -202,10 +210,10 @@ def _see_fallen(b: Board, m: Memories, half_rows: int, half_cols: int) -> None:
         for i in range(len(b.agents)):
             in_rows = abs(b.agents[i, ROW] - b.agents[j, ROW]) <= half_rows
             if b.agents[i, STATUS] == ALIVE and in_rows and abs(b.agents[i, COL] - b.agents[j, COL]) <= half_cols:
-                m.others[i, j] = m.truth[j]
+                _note(m, i, j)
 
 
-@kernel
+@entry
 def look(
     rules: IntArray,
     rows: IntArray,

@@ -70,7 +70,7 @@ def milestones(achieved: NDArray[np.int32], coop: r.CoopRules) -> float:
     quorums = {"wood": max(coop.quorum["stone"], coop.quorum["coal"]), "stone": coop.quorum["iron"]}
     quorums["iron"] = coop.quorum["diamond"]
     shares = [min(done[f"make_{name}_pickaxe"] / need, 1.0) for name, need in quorums.items()]
-    return (total + sum(shares)) / (len(once) + 2 + len(shares))
+    return float(total + sum(shares)) / (len(once) + 2 + len(shares))
 
 
 def _present(mobs: NDArray[np.int32]) -> NDArray[np.int32]:

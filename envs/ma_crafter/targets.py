@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from emcoop.envs.kernels import kernel
 from emcoop.envs.ma_crafter import rules as r
 from emcoop.envs.ma_crafter.world import (
     ARROW,
@@ -13,6 +12,7 @@ from emcoop.envs.ma_crafter.world import (
     Board,
     body_at,
     is_ripe,
+    part,
 )
 from emcoop.envs.navigation import DCOL, DROW
 
@@ -20,21 +20,21 @@ T_NOTHING, T_MOB, T_BODY, T_PLANT, T_WATER, T_GRASS, T_RESOURCE = range(7)
 """Kinds of targets."""
 
 
-@kernel
+@part
 def has_tool(b: Board, i: int, material: int) -> bool:
     """Say whether an agent holds what it takes to collect a resource."""
     tool = b.rules[r.TOOL + material]
-    return tool < 0 or b.bags[i, tool] > 0
+    return bool(tool < 0 or b.bags[i, tool] > 0)
 
 
-@kernel
+@part
 def faced(b: Board, i: int) -> tuple[int, int]:
     """Return the padded cell an agent faces."""
     side = b.agents[i, FACING]
     return b.agents[i, ROW] + b.pad + DROW[side], b.agents[i, COL] + b.pad + DCOL[side]
 
 
-@kernel
+@part
 def _kind_of_faced(b: Board, i: int, y: int, x: int) -> int:
     """Return what can be acted on in the faced cell."""
     who = b.occupancy[y, x]
@@ -56,7 +56,7 @@ def _kind_of_faced(b: Board, i: int, y: int, x: int) -> int:
     return T_NOTHING
 
 
-@kernel
+@part
 def do_target(b: Board, i: int) -> tuple[int, int, int]:
     """Return the target of agent `i` if it does `do` now: kind and padded cell.
 

@@ -289,7 +289,7 @@ class CrafterView:
     def travel(self, task: str, agents: Sequence[int]) -> list[int]:
         """Estimate for each agent the steps until it is in place with what it needs; `FAR` if nothing is known."""
         view = self.task(task)
-        if view is None:
+        if view is None or not agents:
             return [FAR] * len(agents)
         team, named = self.team[list(agents)], cell_of(task)
         cell = named[1] if named else (self.station() if task == plans.MAKE else None) or self.position

@@ -108,7 +108,7 @@ class World:
     @property
     def n_mobs(self) -> int:
         """Slots for creatures."""
-        return (self.rows.shape[1] - HEAD - self.n_agents * (AGENT + r.N_ITEMS)) // MOB
+        return int(self.rows.shape[1] - HEAD - self.n_agents * (AGENT + r.N_ITEMS)) // MOB
 
     @property
     def pad(self) -> int:
@@ -135,8 +135,15 @@ class World:
 
     def clone(self) -> World:
         """Return a copy with arrays of its own (the rules are shared)."""
-        copies = (grid.copy() for grid in (self.rows, self.materials, self.planted, self.occupancy, self.cells))
-        return World(self.settings, self.rules, *copies)
+        return World(
+            self.settings,
+            self.rules,
+            self.rows.copy(),
+            self.materials.copy(),
+            self.planted.copy(),
+            self.occupancy.copy(),
+            self.cells.copy(),
+        )
 
 
 def n_chunks(settings: CrafterSettings) -> tuple[int, int]:
@@ -228,7 +235,7 @@ def is_walkable(material: int) -> bool:
 @part
 def is_ripe(b: Board, y: int, x: int) -> bool:
     """Say whether there is a plant old enough to eat."""
-    return b.materials[y, x] == r.PLANT and b.head[STEP] - b.planted[y, x] + 1 > b.rules[r.RIPENS]
+    return bool(b.materials[y, x] == r.PLANT and b.head[STEP] - b.planted[y, x] + 1 > b.rules[r.RIPENS])
 
 
 @part
@@ -255,7 +262,7 @@ def refresh(b: Board, y: int, x: int) -> None:
         cell |= np.uint64(SEEN_BODY) << np.uint64(8)
     elif is_ripe(b, y, x):
         cell |= np.uint64(SEEN_RIPE) << np.uint64(8)
-    if is_walkable(material):
+    if is_walkable(int(material)):
         cell |= np.uint64(1) << np.uint64(40)
     cell |= np.uint64(min(b.rules[r.QUORUM + b.materials[y, x]], 255)) << np.uint64(48)
     b.cells[y, x] = cell

@@ -22,6 +22,10 @@ class ActionError(EmCoopError, ValueError):
     """A joint action that cannot be executed: wrong type, wrong range, missing or unknown agent."""
 
 
+class SettingsWarning(UserWarning):
+    """Settings that are allowed and work, but hardly do what was meant; the sentence says why."""
+
+
 class PlannerError(EmCoopError):
     """A planner broke its contract (raised, returned something else than a `Decision`, suspended unasked)."""
 

@@ -151,6 +151,13 @@ def make_batch(env_id: str, *, n_envs: int, **kwargs: Any) -> Any:
     if not spec.batch:
         having = ", ".join(s.id for s in environment_specs().values() if s.batch)
         raise ConfigError(f"{spec.id} has no batch environment; these have: {having}")
+    batch, single = (_option_names(load(target)) for target in (spec.batch, spec.parallel))
+    for name in kwargs:
+        if batch is not None and name not in batch and name in (single or ()):
+            raise ConfigError(
+                f"the batch environment of {spec.id} has no option {name!r}, only the single environment has; leave it "
+                f"out: the batch has {', '.join(batch)}"
+            )
     return _construct(spec.batch, spec, {**kwargs, "n_envs": n_envs})
 
 
@@ -176,12 +183,20 @@ def call_named(what: str, target: Callable[..., Any], options: Mapping[str, Any]
     Raises:
         UnknownNameError: An option `target` does not have.
     """
-    allowed = list(inspect.signature(target).parameters.values())[len(fixed) :]
-    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in allowed):
+    allowed = _option_names(target)
+    if allowed is not None:
         for name in options:
-            if name not in (parameter.name for parameter in allowed):
-                raise unknown_name(f"option of {what}", name, [parameter.name for parameter in allowed])
+            if name not in allowed[len(fixed) :]:
+                raise unknown_name(f"option of {what}", name, allowed[len(fixed) :])
     return target(*fixed, **options)
+
+
+def _option_names(target: Callable[..., Any]) -> list[str] | None:
+    """Return the names of what `target` takes, in order; None if it takes any."""
+    parameters = inspect.signature(target).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return None
+    return [parameter.name for parameter in parameters]
 
 
 def register_all() -> None:

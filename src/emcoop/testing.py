@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from emcoop.errors import ActionError
+from emcoop.errors import ActionError, SettingsWarning
 from emcoop.registration import environment_spec, make_aec, make_batch, make_embodiment, make_parallel
 from emcoop.rng import generator, pick
 
@@ -83,6 +83,8 @@ def _silently(check: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
     """Run a check of another package, its prints dropped and its warnings raised."""
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
+        # A team may well be checked that is too small for what the level asks of it.
+        warnings.simplefilter("ignore", SettingsWarning)
         # Only its opinion on Dict observations.
         warnings.filterwarnings("ignore", message="Observation (is not a NumPy array|space for each agent probably)")
         check(*args, **kwargs)

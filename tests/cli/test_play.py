@@ -17,12 +17,14 @@ import pytest
 
 import emcoop
 from emcoop.cli import main
-from emcoop.cli.play import HELP_KEY, QUIT_KEYS, Screen, event_in_words
+from emcoop.cli.play import HELP_KEY, PANEL_WIDTH, QUIT_KEYS, Screen, event_in_words
 from emcoop.cognitive_layer.episode import Session
 from emcoop.envs.cube.env import CubeEnv
+from emcoop.envs.ma_crafter.rules import MATERIALS, PLACEABLE, RESOURCES, SLEEP, TOOLS
+from emcoop.envs.ma_crafter.world import DOWN_SINCE, ENERGY
 from emcoop.envs.window import Window, text_panel
 from emcoop.errors import PlannerError
-from emcoop.registration import environment_specs, load
+from emcoop.registration import environment_specs, load, make_embodiment
 from emcoop.trace.schema import Step
 
 PLAY = ["play", "Cube-v0", "--agents", "3", "--seed", "2"]
@@ -202,8 +204,107 @@ def test_without_a_screen_it_says_so_and_writes_nothing(
     pytest.importorskip("pygame", reason="playing needs pygame")
     monkeypatch.setenv("SDL_VIDEODRIVER", "no_such_driver")
     assert main([*PLAY, "--trace", str(tmp_path / "me.jsonl")]) == 2
-    assert_one_sentence(capsys, "no window can be opened here")
+    said = capsys.readouterr().err
+    assert said.startswith("emcoop: no window can be opened here")
+    assert said.count("\n") == 1
+    assert "start on a machine with a screen" in said
+    assert "emcoop run Cube-v0 --render gif" in said
+    assert "render_mode" not in said
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def crafter_screen() -> Callable[..., Screen]:
+    """Give a function that seats a person in MA-Crafter with other settings than `emcoop play` has."""
+
+    def seat(agent: int, **kwargs: Any) -> Screen:
+        world = make_embodiment("MACrafter-v0", render_mode="rgb_array", **kwargs)
+        world.reset(5)
+        return Screen("MACrafter-v0", world, agent)
+
+    return seat
+
+
+def words(lines: list[tuple[str, str]]) -> list[str]:
+    return [text for _, text in lines]
+
+
+def test_who_is_down_is_told_and_for_how_long(crafter_screen: Callable[..., Screen]):
+    screen = crafter_screen(2, n_agents=4, mode="survival")
+    snapshot = screen.world.env.snapshot
+    while not snapshot()["down"][2]:
+        assert "You are down" not in words(screen.turn_lines([]))
+        screen.world.step([0] * 4)
+    for left in (50, 49):
+        told = words(screen.turn_lines([]))
+        assert not screen.is_gone
+        after = told[told.index("You are down") + 1]
+        assert "Your actions do nothing. 2 others can revive you" in after
+        assert f"within {left} steps" in after
+        screen.world.step([0] * 4)
+    screen.world.env.world.agents()[2, DOWN_SINCE] = snapshot()["step"] - 49
+    assert any("within 1 step." in line for line in words(screen.turn_lines([])))
+    screen.world.step([0] * 4)
+    told = words(screen.turn_lines([]))
+    assert "You are out" in told
+    assert "You are down" not in told
+
+
+def test_who_sleeps_is_told_until_keys_count_again(crafter_screen: Callable[..., Screen]):
+    screen = crafter_screen(0, n_agents=1, level="L1")
+    energy = screen.world.env.world.agents()[0, ENERGY : ENERGY + 1]
+    energy[:] = 8
+    assert "You are asleep" not in words(screen.turn_lines([]))
+    screen.world.step([SLEEP])
+    told = words(screen.turn_lines([]))
+    assert "do nothing until you are rested (energy 9) or hurt" in told[told.index("You are asleep") + 1]
+    energy[:] = 9
+    assert "You are asleep" not in words(screen.turn_lines([]))
+
+
+@pytest.mark.parametrize(
+    ("preset", "level", "says"),
+    [
+        (
+            "emcoop",
+            "L3",
+            ["tree: 1 agent", "coal: 2 agents; wood pickaxe each", "diamond: 3 agents; iron pickaxe each"],
+        ),
+        ("emcoop", "L1", ["iron: 1 agent; stone pickaxe each", "iron sword: 1 wood, 1 coal, 1 iron; near furnace"]),
+        ("emcoop", "L2", ["table: 2 wood", "furnace: 4 stone; near table", "plant: 1 sapling"]),
+        ("crafter", "L2", ["iron pickaxe: 1 wood, 1 coal, 1 iron; near table and furnace; 2 agents", "table: 1 wood"]),
+        ("emcoop", "scaled", ["diamond: 8 agents; iron pickaxe each; within 3 cells"]),
+    ],
+)
+def test_help_lists_costs_and_quorums(preset: str, level: str, says: list[str], crafter_screen: Callable[..., Screen]):
+    screen = crafter_screen(0, n_agents=16, preset=preset, level=level)
+    how, costs = screen.help_pages()
+    assert "Any key shows what things cost and take." in words(how)
+    listed = [line.strip() for line in words(costs)]
+    assert set(says) <= set(listed)
+    for name in (*(MATERIALS[k] for k in RESOURCES), *PLACEABLE, *(tool.replace("_", " ") for tool in TOOLS)):
+        assert any(line.startswith(f"{name}: ") for line in listed)
+
+
+def test_help_fits_its_window(crafter_screen: Callable[..., Screen]):
+    pytest.importorskip("pygame", reason="text needs pygame")
+    for preset in ("emcoop", "crafter"):
+        screen = crafter_screen(0, n_agents=16, preset=preset, level="scaled")
+        height = len(screen.world.env.render_seat(0))
+        for page in screen.help_pages():
+            more = [*page, ("text", "x")]  # would be left out if the page were too long
+            shown, longer = (text_panel(lines, height, PANEL_WIDTH) for lines in (page, more))
+            assert not np.array_equal(shown, longer)
+
+
+def test_two_pages_of_help_take_no_step(type_keys: Callable[..., Any], tmp_path: Path):
+    trace = tmp_path / "me.jsonl"
+    frames = type_keys("n", HELP_KEY, "up", "up", "n", "x")
+    assert main(["play", "MACrafter-L1-v0", "--agents", "1", "--max-steps", "2", "--trace", str(trace)]) == 0
+    assert played(trace, 0) == [0, 0]
+    turn, how, costs, again = frames[2:6]
+    assert np.array_equal(turn, again)
+    assert len({frame.tobytes() for frame in (turn, how, costs)}) == 3
 
 
 def test_an_environment_without_keys_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):

@@ -156,6 +156,24 @@ def test_an_unknown_environment_gets_the_nearest_name() -> None:
         emcoop.parallel_env("Cub-v0")
 
 
+@pytest.mark.parametrize(
+    ("env_id", "option"),
+    [
+        ("MACrafter-v0", "sharing"),
+        ("MACrafter-v0", "render_mode"),
+        ("Cube-v0", "observation"),
+        ("Cube-v0", "render_mode"),
+    ],
+)
+def test_what_only_the_single_environment_has_is_named_as_such(env_id: str, option: str) -> None:
+    said = rf"batch environment of {env_id} has no option '{option}', only the single environment.*n_envs.*n_threads"
+    with pytest.raises(ConfigError, match=said) as caught:
+        emcoop.batch_env(env_id, n_envs=2, **{option: None})
+    assert "did you mean" not in str(caught.value)
+    with pytest.raises(ConfigError, match="did you mean 'n_agents'"):
+        emcoop.batch_env(env_id, n_envs=2, n_agent=3)
+
+
 def test_a_bad_seed_is_refused() -> None:
     with pytest.raises(ConfigError, match="seed=-1"):
         emcoop.parallel_env("Cube-v0").reset(seed=-1)

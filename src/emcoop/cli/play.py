@@ -142,10 +142,12 @@ def _ask(screen: Screen, events: Sequence[Event]) -> int | None:
         screen.show(screen.turn_lines(events))
         key = screen.window.wait_key()
         if key == HELP_KEY:
-            screen.show(screen.help_lines())
-            key = screen.window.wait_key()
-            if key not in QUIT_KEYS and not screen.window.closed:
-                continue
+            for page in screen.help_pages():
+                screen.show(page)
+                key = screen.window.wait_key()
+                if key in QUIT_KEYS or screen.window.closed:
+                    return None
+            continue
         if key in QUIT_KEYS or screen.window.closed:
             return None
         if screen.is_gone:
@@ -173,7 +175,7 @@ class Screen:
         self.world = world
         self.seat = seat
         self.keys: Mapping[str, int] = world.env.keys
-        self.window = Window()
+        self.window = Window(f"record an episode without one: emcoop run {env_id} --render gif")
         self.step = 0
 
     @property
@@ -224,6 +226,7 @@ class Screen:
         lines = [*self.state_lines(), *self._key_lines()]
         if self.is_gone:
             lines += [("text", ""), ("title", "You are out"), ("text", "Any key lets the others go on.")]
+        lines += self._seat_lines()
         lines += [("text", ""), ("title", "Last step")]
         mine = [event for event in events if self.seat in event["agents"]]
         others = [event for event in events if self.seat not in event["agents"]]
@@ -231,8 +234,22 @@ class Screen:
         lines += [("quiet", event_in_words(event, self.seat)) for event in others[: MOST_EVENTS - len(mine)]]
         return lines if events else [*lines, ("quiet", "nothing to tell")]
 
-    def help_lines(self) -> list[Line]:
-        """Return how to play."""
+    def _seat_lines(self) -> list[Line]:
+        """Return why keys do nothing just now, if they do nothing and the environment says so."""
+        told: list[str] = getattr(self.world.env, "seat_lines", lambda agent: [])(self.seat)
+        return [("text", ""), ("title", told[0]), *(("text", line) for line in told[1:])] if told else []
+
+    def help_pages(self) -> list[list[Line]]:
+        """Return how to play and, where the environment tells them, what things cost and take."""
+        costs: list[str] = getattr(self.world.env, "help_lines", list)()
+        back: list[Line] = [("text", ""), ("text", "Any key goes back to the game.")]
+        if not costs:
+            return [[*self._how_to_play(), *back]]
+        onward: list[Line] = [("text", ""), ("text", "Any key shows what things cost and take.")]
+        listed: list[Line] = [("title", "What things cost and take"), *(("small", line) for line in costs)]
+        return [[*self._how_to_play(), *onward], [*listed, *back]]
+
+    def _how_to_play(self) -> list[Line]:
         from emcoop.registration import environment_spec
 
         about = environment_spec(self.env_id).description
@@ -245,7 +262,7 @@ class Screen:
         lines: list[Line] = [("title", "How to play")]
         for paragraph in paragraphs:
             lines += [("text", paragraph), ("text", "")]
-        return [*lines, *self._key_lines(), ("text", ""), ("text", "Any key goes back to the game.")]
+        return [*lines, *self._key_lines()]
 
     def end_lines(self, result: EpisodeResult) -> list[Line]:
         """Return the score and the metrics that say most about the team."""
