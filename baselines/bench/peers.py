@@ -60,12 +60,10 @@ def crafter_cases() -> list[Case]:
         env.reset()
         return env
 
-    def draw_nothing() -> None:
-        return None
-
     full, bare, still = make(), make(), make()
     # Everything a step draws: the picture, and the map of meanings in its info.
-    bare._obs = bare._sem_view = draw_nothing
+    for drawing in ("_obs", "_sem_view"):
+        setattr(bare, drawing, lambda: None)
 
     def frame(side: int) -> Sample:
         return repeated(lambda: still.render((side, side)), 1)

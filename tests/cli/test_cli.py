@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+import emcoop
 from emcoop.cli import app, main
 from emcoop.cli.rendering import FRAME_MS, LAST_FRAME_MS
 from emcoop.version import __version__
@@ -230,3 +231,29 @@ def test_a_stopped_real_sweep_resumes_to_the_same_table(how: signal.Signals, cod
     again = subprocess.run(args, capture_output=True, text=True, check=True)
     assert "resuming: " in again.stdout
     assert (tmp_path / "run" / "results.csv").read_bytes() == (smoke / "results.csv").read_bytes()
+
+
+def test_settings_of_the_environment_are_given_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trace = tmp_path / "night.jsonl"
+    call = ["run", "MACrafter-L1-v0", "--agents", "2", "--max-steps", "5", "--trace", str(trace)]
+    assert main([*call, "--set", "mode=survival", "--set", "area=[16, 24]"]) == 0
+    assert emcoop.read_trace(trace).episode.env_kwargs == {"mode": "survival", "area": [16, 24]}
+    assert main(["replay", str(trace)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["mode"], "give NAME=VALUE"),
+        (["mode=night"], "peaceful, survival, creative"),
+        (["mod=survival"], "mode"),
+        (["n_agents=3"], "--agents"),
+        (["mode=survival", "mode=creative"], "twice"),
+    ],
+)
+def test_settings_that_do_not_fit_are_one_sentence(
+    given: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = [part for pair in given for part in ("--set", pair)]
+    assert main(["run", "MACrafter-v0", *options]) == 2
+    assert said in capsys.readouterr().err

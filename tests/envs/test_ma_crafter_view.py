@@ -44,7 +44,7 @@ def names(view: Any) -> list[str]:
     return [task.id for task in view.tasks()]
 
 
-# Tasks ------------------------------------------------------------------------------------------------------------------
+# Tasks ----------------------------------------------------------------------------------------------------------------
 
 
 def test_only_cells_the_agent_has_seen_are_tasks() -> None:
@@ -139,7 +139,7 @@ def test_positions_told_are_used_for_travel() -> None:
     assert world.view(0).travel("tree@7,3", [1]) == [12]
 
 
-# Facts and calls --------------------------------------------------------------------------------------------------------
+# Facts and calls ------------------------------------------------------------------------------------------------------
 
 
 def test_what_is_about_a_task_lets_another_agent_take_part() -> None:
@@ -204,7 +204,7 @@ def test_the_text_names_costs_points_and_whole_kits_only() -> None:
     assert text.count("all it takes for an iron pickaxe") == 1
 
 
-# Teams ------------------------------------------------------------------------------------------------------------------
+# Teams ----------------------------------------------------------------------------------------------------------------
 
 
 def scores(planner: str, topology: str, seeds: range, **more: Any) -> np.ndarray[Any, Any]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from emcoop.cli.settings import EnvSettings, read_settings
 from emcoop.errors import ConfigError, ReplayMismatch, TraceError
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def run(
     seed: Annotated[int, typer.Option("--seed", help="Episode seed.")] = 0,
     trace: Annotated[Path | None, typer.Option("--trace", help="Write the trace here (.jsonl or .jsonl.gz).")] = None,
     max_steps: Annotated[int | None, typer.Option("--max-steps", help="Episode length in steps.")] = None,
+    settings: EnvSettings = None,
     render: Annotated[Render | None, typer.Option("--render", help="Show it in a window, or write a GIF.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where the GIF goes.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
@@ -54,6 +56,7 @@ def run(
             topology=topology,
             seed=seed,
             max_steps=max_steps,
+            env_kwargs=read_settings(settings),
             trace=path,
         )
         call = {"env": env, "n_agents": result.n_agents, "planner": planners, "topology": topology, "seed": seed}

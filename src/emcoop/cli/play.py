@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from emcoop.cli.settings import EnvSettings, read_settings
 from emcoop.errors import ConfigError, InfrastructureError, PlannerError
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def play(
     seed: Annotated[int, typer.Option("--seed", help="Episode seed.")] = 0,
     topology: Annotated[str, typer.Option("--topology", help="Who of the others may talk to whom.")] = "individual",
     max_steps: Annotated[int | None, typer.Option("--max-steps", help="Episode length in steps.")] = None,
+    settings: EnvSettings = None,
     trace: Annotated[Path | None, typer.Option("--trace", help="Write the trace here (.jsonl or .jsonl.gz).")] = None,
 ) -> None:
     """Play one seat in a window: one key is one step, and planners play the other seats.
@@ -63,7 +65,8 @@ def play(
     from emcoop.registration import make_embodiment
 
     given = {name: value for name, value in (("n_agents", agents), ("max_steps", max_steps)) if value is not None}
-    world = make_embodiment(env, render_mode="rgb_array", **given)
+    env_kwargs = read_settings(settings)
+    world = make_embodiment(env, render_mode="rgb_array", **given, **env_kwargs)
     if not 0 <= seat < world.n_agents:
         raise ConfigError(f"--seat {seat} does not fit: give an agent index from 0 to {world.n_agents - 1}")
     if not getattr(world.env, "keys", None):
@@ -75,7 +78,16 @@ def play(
     screen = Screen(env, world, seat)
     try:
         screen.show([("text", "The others get ready ...")])
-        session = Session(env, planner=team, topology=topology, seed=seed, played=(seat,), world=world, trace=trace)
+        session = Session(
+            env,
+            planner=team,
+            topology=topology,
+            seed=seed,
+            env_kwargs=env_kwargs,
+            played=(seat,),
+            world=world,
+            trace=trace,
+        )
         _play(screen, session, trace)
     finally:
         screen.window.close()
