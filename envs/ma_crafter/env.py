@@ -364,9 +364,10 @@ class MACrafterEnv(ParallelEnv[str, Observation, Any]):
 
         Returns:
             `agents (n, 2)`, `alive (n,)`, `down (n,)`, `facing (n,)`, `sleeping (n,)`, `vitals (n, 4)` with
-            `vital_names`, `inventory (n, 12)` with `item_names`, `achievements (n, 22)` with `achievement_names`,
-            `materials (rows, cols)` with `material_names`, `ripe (rows, cols)`, `mobs (k, 5)` (kind, row, col, health,
-            facing) with `mob_names`, `daylight` in [0, 1], `view` (columns, rows), `step`, `team_score` (points).
+            `vital_names`, `inventory (n, 12)` with `item_names`, `achievements (n, 22)` and `team_achievements (22,)`
+            with `achievement_names`, `materials (rows, cols)` with `material_names`, `ripe (rows, cols)`, `mobs (k, 5)`
+            (kind, row, col, health, facing) with `mob_names`, `daylight` in [0, 1], `view` (columns, rows), `step`,
+            `team_score` (points).
         """
         return snapshot(self.world)
 

@@ -30,6 +30,7 @@ def snapshot(world: w.World) -> dict[str, Any]:
     """Return the state as plain arrays (copies); see `MACrafterEnv.snapshot`."""
     agents, step = world.agents(), int(world.rows[0, w.STEP])
     materials, planted = world.inner(world.materials).copy(), world.inner(world.planted)
+    achievements = (agents[:, w.ACHIEVED, None] >> _BITS & 1).astype(bool)
     return {
         "agents": agents[:, [w.ROW, w.COL]],
         "alive": agents[:, w.STATUS] == w.ALIVE,
@@ -40,7 +41,8 @@ def snapshot(world: w.World) -> dict[str, Any]:
         "vital_names": w.VITALS,
         "inventory": world.bags().copy(),
         "item_names": r.ITEMS,
-        "achievements": (agents[:, w.ACHIEVED, None] >> _BITS & 1).astype(bool),
+        "achievements": achievements,
+        "team_achievements": achievements.any(axis=0),
         "achievement_names": r.ACHIEVEMENTS,
         "materials": materials,
         "material_names": r.MATERIALS,
