@@ -209,7 +209,7 @@ def test_other_planners_keep_their_exclusions_and_change_the_hash_and_the_name()
     greedy = with_planners(quick, ["greedy"])
     assert {u.topology for u in expand(greedy)} == {"individual"}
     mine = with_planners(quick, ["llm:openai/gpt-4o-mini"])
-    assert len({u.cell for u in expand(mine)}) == 4 * 4 * 2
+    assert len({u.cell for u in expand(mine)}) == (4 + 2) * 4 * 2
     assert mine.name == "quick-llm-openai-gpt-4o-mini"
     assert len({suite_hash(suite) for suite in (quick, greedy, mine)}) == 3
 
