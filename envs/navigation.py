@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from emcoop.envs.kernels import kernel
+from emcoop.envs.kernels import kernel, part
 
 UNREACHABLE = 2**30
 FREE, STANDING, SOLID = 0, 1, 255
@@ -17,6 +17,50 @@ MOST_CELLS = 2**26
 DROW = (-1, 1, 0, 0)
 DCOL = (0, 0, -1, 1)
 """Steps of the four sides: 0 up, 1 down, 2 left, 3 right."""
+
+
+@part
+def spread(
+    kinds: NDArray[np.uint8],
+    after: NDArray[np.int32],
+    first: NDArray[np.int32],
+    now: int,
+    cols: int,
+    far: NDArray[np.int32],
+) -> int:
+    """Go on from the cells at distance `now` to their neighbours: one list of Dial's algorithm.
+
+    All arrays are flat, a cell being `row * cols + col`.
+
+    Args:
+        kinds: Obstacles; what has been reached becomes `SOLID`.
+        after: Who follows whom in the lists.
+        first: The first cell of each list, -1 for an empty one; as many lists as `SLOWEST` and one.
+        now: The distance.
+        cols: Cells of a row.
+        far: Distances, written when a cell is reached.
+
+    Returns:
+        By how many cells the lists have become longer.
+    """
+    bucket, more = now % len(first), 0
+    cell = first[bucket]
+    first[bucket] = -1
+    while cell >= 0:
+        more -= 1
+        for side in (-cols, cols, -1, 1):
+            beside = cell + side
+            kind = kinds[beside]
+            if kind <= SLOWEST:
+                steps = now + max(kind, 1)
+                far[beside] = steps
+                kinds[beside] = SOLID
+                if kind != STANDING:
+                    later = steps % len(first)
+                    after[beside], first[later] = first[later], beside
+                    more += 1
+        cell = after[cell]
+    return more
 
 
 @kernel
@@ -43,10 +87,8 @@ def distance_field(obstacles: NDArray[np.uint8], targets: NDArray[np.int32], fie
     for k in range(len(targets)):
         kind[targets[k, 0] * cols + targets[k, 1]] = FREE
     far = np.full(rows * cols, UNREACHABLE, np.int32)
-    # The cells to go on from, by distance modulo the number of lists: first of each list, and who follows whom.
     first = np.full(SLOWEST + 1, -1, np.int32)
     after = np.empty(rows * cols, np.int32)
-    sides = (-cols, cols, -1, 1)
     now, waiting, source = 0, 0, 0
     while waiting or source < len(targets):
         if waiting == 0:
@@ -56,22 +98,10 @@ def distance_field(obstacles: NDArray[np.uint8], targets: NDArray[np.int32], fie
             start = targets[source, 0] * cols + targets[source, 1]
             if far[start] > now:
                 far[start], after[start], first[bucket] = now, first[bucket], start
+                kind[start] = SOLID
                 waiting += 1
             source += 1
-        cell = first[bucket]
-        first[bucket] = -1
-        while cell >= 0:
-            waiting -= 1
-            for side in sides:
-                beside = cell + side
-                if far[beside] == UNREACHABLE and kind[beside] <= SLOWEST:
-                    steps = max(kind[beside], 1)
-                    far[beside] = now + steps
-                    if kind[beside] != STANDING:
-                        later = (now + steps) % len(first)
-                        after[beside], first[later] = first[later], beside
-                        waiting += 1
-            cell = after[cell]
+        waiting += spread(kind, after, first, now, cols, far)
         now += 1
     field[:, :] = far.reshape(rows, cols)
 

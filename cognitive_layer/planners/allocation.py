@@ -69,7 +69,8 @@ def allocate(
     left = set(free)
     wanting = {task.id: task for task in tasks if task.available and task.required > committed.get(task.id, 0)}
     lacking = {name: task.required - committed.get(name, 0) for name, task in wanting.items()}
-    order = {name: _by_distance(sorted(left), travel(name, sorted(left))) for name in wanting}
+    agents = sorted(left)
+    order = {name: _by_distance(agents, travel(name, agents)) for name in wanting}
     able = {name: {agent for _, agent in found} for name, found in order.items()}
     teams: dict[str, tuple[tuple[float, str], list[int]]] = {}
     given: dict[int, str] = {}
@@ -86,7 +87,7 @@ def allocate(
     in_progress = sum(1 for task in tasks if committed.get(task.id, 0))
     while left and wanting and in_progress < most:
         in_progress += 1
-        hands = {name: len(able[name] & left) for name in wanting}
+        hands = {name: len(able[name]) for name in wanting}
         fillable = [name for name in wanting if lacking[name] <= hands[name]]
         if fillable:
             chosen = max(fillable, key=lambda name: team(name)[0])
@@ -98,13 +99,15 @@ def allocate(
         members = team(chosen)[1]
         given.update(dict.fromkeys(members, chosen))
         left.difference_update(members)
+        for found in able.values():
+            found.difference_update(members)
         del wanting[chosen]
     return given
 
 
 def _by_distance(agents: Sequence[int], distances: Sequence[int]) -> list[tuple[int, int]]:
     """Return `(distance, agent)` of all agents that can take part, nearest first."""
-    return sorted(entry for entry in zip(distances, agents) if entry[0] < NEVER)
+    return sorted([entry for entry in zip(distances, agents) if entry[0] < NEVER])
 
 
 def join_or_open(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from emcoop.envs.kernels import part
 from emcoop.envs.ma_crafter import rules as r
 from emcoop.envs.ma_crafter.scratch import (
     ACTS,
@@ -67,7 +68,6 @@ from emcoop.envs.ma_crafter.world import (
     Board,
     ByteArray,
     body_at,
-    part,
     refresh,
     seed_of,
 )

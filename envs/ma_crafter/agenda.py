@@ -6,7 +6,7 @@ make alone (wood, table, the first two pickaxes); what takes several agents is a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from emcoop.envs.embodiment import ActionCall
@@ -47,7 +47,7 @@ class Situation:
         n_alive: Agents not known to be dead.
         bag: Own items.
         tier: Best own pickaxe, 0 to 3.
-        tiers: Best pickaxe of every agent it knows of, itself included.
+        tops: Agents known to hold an iron pickaxe, itself included.
         kits: Agents known to hold coal and iron for an iron pickaxe, itself included (wood is everywhere).
         holders: Agents known to hold coal, and iron.
         steps: Steps to the nearest known cell of a material or station, by name; missing if none is known.
@@ -61,7 +61,7 @@ class Situation:
     n_alive: int
     bag: dict[str, int]
     tier: int
-    tiers: Sequence[int]
+    tops: int
     kits: int
     holders: dict[str, int]
     steps: dict[str, int]
@@ -83,7 +83,7 @@ def pickaxes_wanted(now: Situation) -> int:
     if left <= 0:
         return 0
     wanted = min(now.n_alive, now.coop.quorum["diamond"] * left)
-    return max(0, wanted - sum(tier >= 3 for tier in now.tiers))
+    return max(0, wanted - now.tops)
 
 
 def crafts_wanted(now: Situation) -> int:
@@ -125,7 +125,7 @@ def is_available(now: Situation, resource: str) -> bool:
     if need > now.n_alive:
         return False
     if tier == 3:
-        return sum(t >= 3 for t in now.tiers) >= need
+        return now.tops >= need
     return can_prepare(now, tier)
 
 

@@ -22,10 +22,8 @@ from emcoop.envs.ma_crafter.surroundings import (
 from emcoop.envs.ma_crafter.world import (
     ALIVE,
     ASLEEP,
-    COL,
     FACING,
     N_PLANTS,
-    ROW,
     SEEN_BODY,
     SEEN_RIPE,
     STATUS,
@@ -74,6 +72,7 @@ class Bodies:
         self.area = world.settings.area
         self.n_agents = world.n_agents
         self.rules = world.rules
+        self._now = knowledge.now
         self._agents, self._bags = world.agents(), world.bags()
         self._sides = np.zeros(world.occupancy.shape[1:], np.int32)
         self._places = np.empty((2 * (int(world.rules[r.WIDEST]) + 2) ** 2 + 32, 2), np.int32)
@@ -82,12 +81,11 @@ class Bodies:
 
     def position(self, agent: int) -> Cell:
         """Return the agent's own cell."""
-        me = self._agents[agent]
-        return int(me[ROW]), int(me[COL])
+        return self._now.places[agent]
 
     def facing(self, agent: int) -> int:
         """Return where the agent faces: 0 up, 1 down, 2 left, 3 right."""
-        return int(self._agents[agent, FACING])
+        return self._now.agents[agent][FACING]
 
     def is_alive(self, agent: int) -> bool:
         """Say whether the agent is neither down nor gone."""
@@ -176,7 +174,8 @@ class Bodies:
         """Return a padded grid of which only the cells beside the agent are written: 0 to step or dig there."""
         row, col = self.position(agent)
         grid, occupancy = self.knowledge.grid(agent), self._world.occupancy[0]
-        mark_sides(self.rules, self._bags[agent], grid, occupancy, row + self.pad, col + self.pad, self._sides)
+        obstacles = self.knowledge.entry_steps(agent)
+        mark_sides(obstacles, grid, occupancy, row + self.pad, col + self.pad, self._sides)
         return self._sides
 
     def cell_field(self, agent: int, cells: Sequence[Cell], fresh: bool) -> NDArray[np.int32]:
@@ -208,8 +207,7 @@ class Bodies:
             view = (0, 0, *grid.shape)
         entry, y, x = self.knowledge.entry_steps(agent), cell[0] + pad, cell[1] + pad
         count = places_within(grid, entry, occupancy, view, y, x, reach, diagonal, pad, self._places)
-        found: NDArray[np.int32] = self._places[:count] - np.int32(pad)
-        return found
+        return self._places[:count].copy()
 
     # The others ------------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from emcoop.envs.kernels import part
 from emcoop.envs.ma_crafter import rules as r
 from emcoop.envs.ma_crafter.acting import receive
 from emcoop.envs.ma_crafter.scratch import (
@@ -34,7 +35,6 @@ from emcoop.envs.ma_crafter.world import (
     Board,
     IntArray,
     is_walkable,
-    part,
     refresh,
 )
 

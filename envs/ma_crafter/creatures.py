@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from emcoop.envs.kernels import part
 from emcoop.envs.ma_crafter import rules as r
 from emcoop.envs.ma_crafter.scratch import (
     ACTIVE,
@@ -53,7 +54,6 @@ from emcoop.envs.ma_crafter.world import (
     ZOMBIE_SIDE,
     Board,
     is_walkable,
-    part,
     refresh,
     seed_of,
 )

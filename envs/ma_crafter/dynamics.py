@@ -5,12 +5,10 @@ The rules are told in `docs/ma-crafter.md`; each phase has its own module.
 
 from __future__ import annotations
 
-from typing import cast
-
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from emcoop.envs.kernels import entry, part
 from emcoop.envs.ma_crafter import rules as r
 from emcoop.envs.ma_crafter.acting import act_on_targets, find_who_acts
 from emcoop.envs.ma_crafter.crafting import make_things, move_agents, place_things, share_things
@@ -35,11 +33,9 @@ from emcoop.envs.ma_crafter.world import (
     Board,
     ByteArray,
     CellArray,
-    F,
     IntArray,
     is_ripe,
     open_board,
-    part,
     refresh,
 )
 
@@ -49,14 +45,6 @@ OUTCOME = 5
 """Doubled points, ends (0 or 1), events, and how many agents are not gone."""
 DIAMOND_ITEM = r.ITEMS.index("diamond")
 RIPE_BITS = np.uint64(SEEN_RIPE) << np.uint64(8)
-
-
-def entry(function: F) -> F:
-    """Compile as `kernel` does, but without counting references to arrays, which takes several times as long as a step.
-
-    The caller holds all arrays, and nothing in here allocates.
-    """
-    return cast(F, numba.njit(cache=True, nogil=True, _nrt=False)(function))
 
 
 @part

@@ -24,6 +24,7 @@ from emcoop.envs.ma_crafter.concepts import CONCEPTS
 from emcoop.envs.ma_crafter.controllers import make_controller
 from emcoop.envs.ma_crafter.env import MACrafterEnv
 from emcoop.envs.ma_crafter.knowledge import Knowledge
+from emcoop.envs.ma_crafter.surroundings import find_changes
 from emcoop.envs.ma_crafter.tasks import TaskCounter
 from emcoop.envs.ma_crafter.text import describe
 from emcoop.envs.ma_crafter.view import CrafterView, task_name
@@ -60,6 +61,7 @@ class MACrafterEmbodiment:
         """Make what one episode needs around its world."""
         self.meetings = MeetingPoints()
         self._known = Knowledge(self.env.world)
+        self._moved, self._changed = np.zeros((2, self.n_agents), np.bool_)
         self._everything: Knowledge | None = None
         self._bodies = Bodies(self.env.world, self._known, lambda: self.env.events, self.meetings)
         self._counter = TaskCounter(self.env.world, self._known)
@@ -74,8 +76,8 @@ class MACrafterEmbodiment:
         self._known.look()
         self._everything = None
         events = env.events
-        moved = np.flatnonzero((agents[:, w.ROW : w.COL + 1] != world.agents()[:, w.ROW : w.COL + 1]).any(axis=1))
-        changed = (bags != world.bags()).any(axis=1) | (agents[:, w.STATUS] != world.agents()[:, w.STATUS])
+        find_changes(agents, world.agents(), bags, world.bags(), self._moved, self._changed)
+        moved = np.flatnonzero(self._moved).tolist()
         harvests = [event for event in events if event["kind"] == "collect"]
         makes = [event for event in events if event["kind"] == "make"]
         finished = [
@@ -90,9 +92,9 @@ class MACrafterEmbodiment:
             events,
             frozenset([*map(_task, harvests), *(f"make_{event['item']}" for event in makes)]),
             finished,
-            moved.tolist(),
-            world.agents()[moved][:, [w.ROW, w.COL]].tolist(),
-            {f"agent{i}": self._object(i) for i in np.flatnonzero(changed).tolist()},
+            moved,
+            [list(self._known.now.places[i]) for i in moved],
+            {f"agent{i}": self._object(i) for i in np.flatnonzero(self._changed).tolist()},
             observations,
             rewards,
             infos,
@@ -163,10 +165,12 @@ class MACrafterEmbodiment:
 
     def task_of(self, call: ActionCall) -> str:
         """Return the cell a `collect` names, or the tool a `craft` makes, as a task."""
-        target = call.args.get("target")
-        if call.concept == "collect" and isinstance(target, (list, tuple)) and len(target) == 2:
+        if call.concept == "craft":
+            return f"make_{call.args.get('item')}"
+        target = call.args.get("target") if call.concept == "collect" else None
+        if isinstance(target, (list, tuple)) and len(target) == 2:
             return task_name(str(call.args.get("resource")), *target)
-        return f"make_{call.args.get('item')}" if call.concept == "craft" else NO_TASK
+        return NO_TASK
 
     def count(self, actions: Sequence[int], committed: Sequence[str]) -> list[TaskCount]:
         """Evaluate the constraints of every task somebody is committed to; see `Embodiment.count`."""

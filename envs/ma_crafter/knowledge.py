@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -13,9 +14,18 @@ from numpy.typing import NDArray
 from emcoop.envs.ma_crafter import rules as r
 from emcoop.envs.ma_crafter import sight as s
 from emcoop.envs.ma_crafter.facts import MATERIAL_OF, agent_key, cell_key, read_agent, read_cell, read_place
-from emcoop.envs.ma_crafter.routes import HEADINGS, borders_unknown, entry_steps, frontier_cell, places_of, search
+from emcoop.envs.ma_crafter.routes import (
+    HEADINGS,
+    borders_unknown,
+    entry_steps,
+    frontier_cell,
+    make_ways,
+    nearest_of,
+    search,
+)
 from emcoop.envs.ma_crafter.sight import UNKNOWN
-from emcoop.envs.ma_crafter.world import ALIVE, COL, COW, KIND, MOB_COL, MOB_ROW, ROW, World
+from emcoop.envs.ma_crafter.surveys import MOST_SINGLE, SURVEYED, survey, survey_cell
+from emcoop.envs.ma_crafter.world import COW, STEP, World
 from emcoop.envs.navigation import DCOL, DROW
 
 __all__ = ["UNKNOWN", "Knowledge"]
@@ -32,6 +42,23 @@ Cell = tuple[int, int]
 IntArray = NDArray[np.int32]
 
 
+@dataclass
+class Moment:
+    """What was true at the last look, as plain numbers: reading them one by one from arrays takes longer.
+
+    Attributes:
+        step: The step, -1 before the first.
+        agents: Fields of every agent, as in `world`.
+        places: Their cells.
+        obstacles: By agent, once asked for: see `Knowledge.entry_steps`, and the same as bytes.
+    """
+
+    step: int = -1
+    agents: list[list[int]] = field(default_factory=list)
+    places: list[Cell] = field(default_factory=list)
+    obstacles: dict[int, tuple[NDArray[np.uint8], bytes]] = field(default_factory=dict)
+
+
 class Knowledge:
     """The memories of a team, in one world and episode.
 
@@ -45,6 +72,7 @@ class Knowledge:
         others: `(n, n, 6)` int32: what an agent knows of another, see `sight.SEEN_ROW` and the following.
         discovered: `(R, C)` bool: seen by anybody of the team.
         half: Rows and columns a view reaches from its agent.
+        now: What was true at the last look.
     """
 
     def __init__(self, world: World) -> None:
@@ -57,11 +85,16 @@ class Knowledge:
         self._revealed = [False] * world.n_agents
         self._told = np.zeros(world.n_agents, np.int64)
         rows, cols = world.settings.area
+        self._whole_map = (rows, cols)
         self._whole = np.array([self._pad, self._pad, self._pad + rows, self._pad + cols], np.int32)
         self._found = np.empty((rows * cols, 3), np.int32)
-        self._agents, self._bags = world.agents(), world.bags()
+        self._agents, self._bags, self._mobs = world.agents(), world.bags(), world.mobs()
+        self.now = Moment()
+        self._ways = make_ways(shape[0] * shape[1])
+        self._own_cell = np.empty((1, 2), np.int32)
+        self._near = np.empty((world.n_mobs, 3), np.int32)
         self._standing = np.empty((world.n_agents, 2), np.int32)
-        self._entries: dict[bytes, NDArray[np.uint8]] = {}
+        self._entries: dict[bytes, tuple[NDArray[np.uint8], bytes]] = {}
         self._from: dict[int, tuple[object, IntArray]] = {}
         self._to: dict[object, tuple[int, list[int], IntArray]] = {}
         self._most_fields = max(8, min(FIELDS_PER_AGENT * world.n_agents + 8, MOST_FIELD_CELLS // int(np.prod(shape))))
@@ -84,11 +117,15 @@ class Knowledge:
         s.look(
             w.rules, w.rows, w.materials, w.planted, w.occupancy, w.cells, w.n_agents, w.pad, *self.half, self._m
         )  # fmt: skip
+        self.now.step = int(w.rows[0, STEP])
+        self.now.agents = self._agents.tolist()
+        self.now.places = [(row, col) for row, col, *_ in self.now.agents]
+        self.now.obstacles.clear()
 
     @property
     def step(self) -> int:
         """Step of the last look, -1 before the first."""
-        return int(self._m.truth[0, s.SEEN_STEP])
+        return self.now.step
 
     # What an agent knows ---------------------------------------------------------------------------------------------
 
@@ -111,8 +148,8 @@ class Knowledge:
 
     def in_view(self, agent: int, row: int, col: int) -> bool:
         """Say whether a cell lies in the agent's view now, or would if the agent were alive."""
-        me = self._agents[agent]
-        return bool(abs(row - me[ROW]) <= self.half[0] and abs(col - me[COL]) <= self.half[1])
+        me = self.now.places[agent]
+        return abs(row - me[0]) <= self.half[0] and abs(col - me[1]) <= self.half[1]
 
     def sees(self, agent: int, row: int, col: int) -> bool:
         """Say whether the agent can tell who or what is on a cell now."""
@@ -126,12 +163,9 @@ class Knowledge:
 
     def creatures(self, agent: int, kind: int) -> list[Cell]:
         """Return the cells of the creatures of a kind in view, nearest first."""
-        mobs, me = self._world.mobs(), self._agents[agent]
-        cells = mobs[mobs[:, KIND] == kind + 1][:, [MOB_ROW, MOB_COL]]
-        away = np.abs(cells - me[[ROW, COL]])
-        seen = cells if self._revealed[agent] else cells[(away <= self.half).all(axis=1)]
-        row, col = int(me[ROW]), int(me[COL])
-        return [(y, x) for _, y, x in sorted((abs(y - row) + abs(x - col), y, x) for y, x in seen.tolist())]
+        half = self._whole_map if self._revealed[agent] else self.half
+        count = s.creatures_near(self._mobs, kind, *self.now.places[agent], *half, self._near)
+        return [(row, col) for _, row, col in sorted(self._near[:count].tolist())] if count else []
 
     # Messages --------------------------------------------------------------------------------------------------------
 
@@ -161,7 +195,7 @@ class Knowledge:
 
         What an agent sees itself, or saw change later, counts more. Malformed facts are ignored.
         """
-        them = np.array(agents, np.intp)
+        them = np.array(agents, np.int32)
         for key, (value, step) in facts.items():
             if not isinstance(step, int) or isinstance(step, bool) or not 0 <= step <= self.step:
                 continue
@@ -173,35 +207,16 @@ class Knowledge:
             if other is not None and place is not None:
                 self._learn_place(them, other, place, step)
 
-    def _out_of_view(self, agents: NDArray[np.intp], row: int, col: int) -> NDArray[np.bool_]:
-        """Say which of some agents do not have a cell in their view now."""
-        places = self._agents[agents]
-        seen = (np.abs(places[:, ROW] - row) <= self.half[0]) & (np.abs(places[:, COL] - col) <= self.half[1])
-        return ~seen
-
-    def _learn_cell(self, agents: NDArray[np.intp], cell: Cell, value: Any, step: int) -> None:
+    def _learn_cell(self, agents: IntArray, cell: Cell, value: Any, step: int) -> None:
         material = MATERIAL_OF.get(value) if isinstance(value, str) else None
         if material is None:
             return
         y, x = cell[0] + self._pad, cell[1] + self._pad
-        for agent in agents[(self.known[agents, y, x] != material) & self._out_of_view(agents, *cell)].tolist():
-            log = self._m.log[agent, : min(int(self._m.logged[agent]), s.LOG)]
-            if ((log[:, 0] == y * self.known.shape[2] + x) & (log[:, 1] >= step)).any():
-                continue
-            self.known[agent, y, x] = material
-            self._m.changes[agent] += 1
-            box = self._m.boxes[agent]
-            box[:2] = np.minimum(box[:2], (y, x))
-            box[2:] = np.maximum(box[2:], (y + 1, x + 1))
+        s.learn_cell(self._m, self._agents, agents, *self.half, y, x, self._pad, material, step)
 
-    def _learn_place(self, agents: NDArray[np.intp], other: int, place: list[int], step: int) -> None:
-        older = (self.others[agents, other, s.SEEN_STEP] < step) & (agents != other)
-        new = agents[older & self._out_of_view(agents, *place[:2])]
-        self.others[new, other, : s.SEEN_TIER] = place[0], place[1], step
-        self.others[new, other, s.SEEN_STATUS] = ALIVE
-        if place[2] >= 0:
-            self.others[new, other, s.SEEN_TIER : s.SEEN_STATUS] = place[2:]
-        self._m.stood[new, other] = 0
+    def _learn_place(self, agents: IntArray, other: int, place: list[int], step: int) -> None:
+        row, col, tier, kit = place
+        s.learn_place(self._m, self._agents, agents, *self.half, other, row, col, tier, kit, step)
 
     def check_fact(self, key: str, value: Any) -> bool | None:
         """Say whether a fact is true now; None if it is about nothing there is."""
@@ -219,11 +234,19 @@ class Knowledge:
 
     def entry_steps(self, agent: int) -> NDArray[np.uint8]:
         """Return what each material is as an obstacle to the agent: `navigation.FREE`, steps to enter, or `SOLID`."""
-        tools = self._bags[agent, s.WOOD_PICKAXE :].tobytes()
-        entry = self._entries.get(tools)
-        if entry is None:
-            entry = self._entries[tools] = entry_steps(self._world.rules, self._bags[agent])
-        return entry
+        return self._obstacles(agent)[0]
+
+    def _obstacles(self, agent: int) -> tuple[NDArray[np.uint8], bytes]:
+        """Return `entry_steps`, and the same as bytes."""
+        known = self.now.obstacles.get(agent)
+        if known is None:
+            tools = self._bags[agent, s.WOOD_PICKAXE :].tobytes()
+            known = self._entries.get(tools)
+            if known is None:
+                steps = entry_steps(self._world.rules, self._bags[agent])
+                known = self._entries[tools] = steps, steps.tobytes()
+            self.now.obstacles[agent] = known
+        return known
 
     def distances(self, agent: int) -> IntArray:
         """Return the padded `(R, C)` distances in steps from the agent over what it knows, `UNREACHABLE` elsewhere.
@@ -231,14 +254,17 @@ class Knowledge:
         It may walk, and dig where one alone can; unknown cells within a margin of what it knows count twice; other
         agents do not count. Nobody may change the array.
         """
-        me, entry = self._agents[agent], self.entry_steps(agent)
-        stamp = (int(me[ROW]), int(me[COL]), self.version(agent), entry.tobytes())
+        obstacles, name = self._obstacles(agent)
+        stamp = self.now.places[agent], self.version(agent), name
         kept = self._from.get(agent)
         if kept is not None and kept[0] == stamp:
             return kept[1]
         field = np.empty(self.known.shape[1:], np.int32) if kept is None else kept[1]
-        target = np.array([[me[ROW] + self._pad, me[COL] + self._pad, 0]], np.int32)
-        search(self.grid(agent), entry, self._box(agent), self._standing[:0], target, self._pad, True, field)
+        self._own_cell[0] = self.now.places[agent]
+        search(
+            self.grid(agent), obstacles, self._box(agent), self._standing[:0], self._own_cell, self._pad, True,
+            *self._ways, field,
+        )  # fmt: skip
         self._from.pop(agent, None)
         self._from[agent] = stamp, field
         if len(self._from) > self._most_fields:
@@ -259,16 +285,15 @@ class Knowledge:
             fresh: Insist on a search of this step.
             alone: Go through them, as if the agent were alone.
         """
-        entry = self.entry_steps(agent)
-        owned = (-1 if self._revealed[agent] else agent, entry.tobytes(), key, alone)
+        obstacles, name = self._obstacles(agent)
+        owned = (-1 if self._revealed[agent] else agent, name, key, alone)
         kept, step, box = self._to.get(owned), self.step, self._box(agent)
         if kept is not None and step - kept[0] < (1 if fresh else FIELD_AGE) and self._is_within(agent, kept[1]):
             return kept[2]
-        targets = np.zeros((len(cells), 3), np.int32)
-        targets[:, :2] = np.asarray(cells, np.int32) + self._pad
+        targets = np.asarray(cells, np.int32)
         field = np.empty(self.known.shape[1:], np.int32) if kept is None else kept[2]
         standing = self._standing[:0] if alone else self._who_stands(agent, step)
-        search(self.grid(agent), entry, box, standing, targets, self._pad, False, field)
+        search(self.grid(agent), obstacles, box, standing, targets, self._pad, False, *self._ways, field)
         self._to.pop(owned, None)
         self._to[owned] = step, box.tolist(), field
         if len(self._to) > self._most_fields:
@@ -280,16 +305,15 @@ class Knowledge:
 
     def _is_within(self, agent: int, box: list[int]) -> bool:
         """Say whether the agent is where a search in a box has been: a way must not be followed from elsewhere."""
-        y, x = int(self._agents[agent, ROW]) + self._pad, int(self._agents[agent, COL]) + self._pad
+        y, x = self.now.places[agent][0] + self._pad, self.now.places[agent][1] + self._pad
         return box[s.TOP] <= y < box[s.BOTTOM] and box[s.LEFT] <= x < box[s.RIGHT]
 
     def _who_stands(self, agent: int, step: int) -> IntArray:
-        """Return the padded cells of the agents to walk around."""
+        """Return the cells of the agents to walk around."""
         stood = self._m.still if self._revealed[agent] else self._m.stood[agent]
-        (rows, cols), row, col = self.half, int(self._agents[agent, ROW]), int(self._agents[agent, COL])
+        (rows, cols), (row, col) = self.half, self.now.places[agent]
         view = (row - rows, col - cols, row + rows + 1, col + cols + 1)
         count = s.standing_cells(self.seen(agent), stood, agent, step, view, self._standing)
-        self._standing[:count] += self._pad
         return self._standing[:count]
 
     def nearest(self, agent: int, material: int, most: int) -> list[tuple[int, int, int]]:
@@ -305,10 +329,37 @@ class Knowledge:
             radius), used (stations: the eight cells around), or faced.
         """
         radius = max(int(self._world.rules[r.RADIUS + material]), 1)
-        found, field = self._found, self.distances(agent)
-        count = places_of(self.grid(agent), field, self._box(agent), material, radius, material in STATIONS, found)
-        order = np.argsort(found[:count, 0], kind="stable")[:most]
-        return [(steps, y - self._pad, x - self._pad) for steps, y, x in found[order].tolist()]
+        count = nearest_of(
+            self.grid(agent), self.distances(agent), self._box(agent), material, radius, material in STATIONS,
+            self._pad, most, self._found,
+        )  # fmt: skip
+        return [(steps, row, col) for steps, row, col in self._found[:count].tolist()]
+
+    def survey(self, agent: int, team: IntArray) -> tuple[list[int], IntArray]:
+        """Return the nearest reachable cells of resources and landmarks; see `surveys.survey`.
+
+        Args:
+            agent: Who asks.
+            team: What it knows of the others and of itself.
+
+        Returns:
+            How many are told of each material, and what of each cell.
+        """
+        counts = np.empty(r.N_MATERIALS, np.int32)
+        found = np.empty((r.N_MATERIALS, MOST_SINGLE, SURVEYED), np.int32)
+        field = self.distances(agent)
+        survey(
+            self.grid(agent), field, self._box(agent), self._world.rules, team, agent, self.step, self._pad, counts,
+            found,
+        )  # fmt: skip
+        return counts.tolist(), found
+
+    def survey_cell(self, agent: int, team: IntArray, cell: Cell, radius: int) -> list[int]:
+        """Return what a survey tells of one cell of the map; the steps include those to the cell itself."""
+        found = np.empty(SURVEYED, np.int32)
+        survey_cell(self.distances(agent), team, agent, self.step, self._pad, *cell, radius, found)
+        told: list[int] = found.tolist()
+        return told
 
     def discoveries(self, agent: int) -> int:
         """Return how many ores and stations the agent has discovered, or seen change, so far."""
@@ -328,8 +379,7 @@ class Knowledge:
         Returns:
             The cell, None if there is none to be reached.
         """
-        me = self._agents[agent]
-        y, x = int(me[ROW]) + self._pad, int(me[COL]) + self._pad
+        y, x = self.now.places[agent][0] + self._pad, self.now.places[agent][1] + self._pad
         heading = HEADINGS[agent % len(HEADINGS)]
         if direction is not None:
             heading = AHEAD * DROW[direction], AHEAD * DCOL[direction]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from emcoop.envs.kernels import kernel
+from emcoop.envs.kernels import entry, kernel, part
 from emcoop.envs.ma_crafter import rules as r
 from emcoop.envs.ma_crafter.sight import BOTTOM, LEFT, RIGHT, TOP, UNKNOWN
 from emcoop.envs.ma_crafter.world import ByteArray, IntArray, is_walkable
-from emcoop.envs.navigation import DCOL, DROW, FREE, SLOWEST, SOLID, STANDING, UNREACHABLE, distance_field
+from emcoop.envs.navigation import DCOL, DROW, FREE, SLOWEST, SOLID, STANDING, UNREACHABLE, spread
 
 UNKNOWN_STEPS = 2
 """Steps a cell nobody has seen is taken to need: it may be a detour."""
@@ -44,54 +46,92 @@ def entry_steps(rules: IntArray, bag: IntArray) -> ByteArray:
     return steps
 
 
-@kernel
+LISTS = SLOWEST + 1
+"""Lists of cells to go on from: one for each distance that a step may lead to."""
+
+
+class Ways(NamedTuple):
+    """What searches write on, used again by each of them.
+
+    Attributes:
+        kinds: `(R * C,)` uint8: obstacles.
+        after: `(R * C,)` int32: which cell to go on from next.
+        first: `(LISTS,)` int32: where each list of cells begins, -1 for an empty one; all are empty in between.
+    """
+
+    kinds: ByteArray
+    after: IntArray
+    first: IntArray
+
+
+def make_ways(size: int) -> Ways:
+    """Allocate what searches on grids of so many cells write on."""
+    return Ways(np.empty(size, np.uint8), np.empty(size, np.int32), np.full(LISTS, -1, np.int32))
+
+
+@entry
 def search(
     grid: ByteArray,
-    entry: ByteArray,
+    obstacles: ByteArray,
     box: IntArray,
     standing: IntArray,
     targets: IntArray,
     pad: int,
     fill: bool,
+    kinds: ByteArray,
+    after: IntArray,
+    first: IntArray,
     field: IntArray,
 ) -> None:
-    """Write the distances to some cells, over what is known and a margin around it.
+    """Write the distances to the nearest of some cells, over what is known and a margin around it.
 
     Args:
         grid: `(R, C)` uint8, padded: the map as known.
-        entry: Obstacles by material, see `entry_steps`.
+        obstacles: Obstacles by material, see `entry_steps`.
         box: The box around what is known.
-        standing: `(k, 2)` padded cells of agents to walk around.
-        targets: `(t, 3)` padded cells and the distance to start from, sorted by that distance.
+        standing: `(k, 2)` cells of agents to walk around.
+        targets: `(t, 2)` cells.
         pad: Padding.
         fill: Write outside the searched part too; without it nothing there may be read.
+        kinds, after, first: `Ways`.
         field: `(R, C)` int32 out.
     """
     top, left, bottom, right = box[TOP], box[LEFT], box[BOTTOM], box[RIGHT]
     for k in range(len(targets)):
-        top, bottom = min(top, targets[k, 0]), max(bottom, targets[k, 0] + 1)
-        left, right = min(left, targets[k, 1]), max(right, targets[k, 1] + 1)
+        top, bottom = min(top, targets[k, 0] + pad), max(bottom, targets[k, 0] + pad + 1)
+        left, right = min(left, targets[k, 1] + pad), max(right, targets[k, 1] + pad + 1)
     top, bottom = max(top - MARGIN, pad), min(bottom + MARGIN, grid.shape[0] - pad)
     left, right = max(left - MARGIN, pad), min(right + MARGIN, grid.shape[1] - pad)
-    obstacles = np.full((bottom - top + 2, right - left + 2), SOLID, np.uint8)
+    cols = grid.shape[1]
+    far = field.reshape(field.size)
+    if fill:
+        for cell in range(len(far)):
+            far[cell] = UNREACHABLE
+    for y in range(top - 1, bottom + 1):
+        for x in range(left - 1, right + 1):
+            far[y * cols + x] = UNREACHABLE
+            kinds[y * cols + x] = SOLID
     for y in range(top, bottom):
         for x in range(left, right):
-            obstacles[y - top + 1, x - left + 1] = entry[grid[y, x]]
+            kinds[y * cols + x] = obstacles[grid[y, x]]
     for k in range(len(standing)):
-        y, x = standing[k, 0], standing[k, 1]
+        y, x = standing[k, 0] + pad, standing[k, 1] + pad
         if top <= y < bottom and left <= x < right:
-            obstacles[y - top + 1, x - left + 1] = STANDING
-    shifted = targets.copy()
-    shifted[:, 0] -= top - 1
-    shifted[:, 1] -= left - 1
-    found = np.empty(obstacles.shape, np.int32)
-    distance_field(obstacles, shifted, found)
-    if fill:
-        field[:, :] = UNREACHABLE
-    field[top - 1 : bottom + 1, left - 1 : right + 1] = found
+            kinds[y * cols + x] = STANDING
+    waiting = 0
+    for k in range(len(targets)):
+        cell = (targets[k, 0] + pad) * cols + targets[k, 1] + pad
+        if far[cell] == UNREACHABLE:
+            far[cell], after[cell], first[0] = 0, first[0], cell
+            kinds[cell] = SOLID
+            waiting += 1
+    now = 0
+    while waiting:
+        waiting += spread(kinds, after, first, now, cols, far)
+        now += 1
 
 
-@kernel
+@part
 def steps_beside(field: IntArray, y: int, x: int, radius: int, diagonal: bool) -> int:
     """Return the distance to the nearest place from which a cell can be worked on.
 
@@ -110,31 +150,59 @@ def steps_beside(field: IntArray, y: int, x: int, radius: int, diagonal: bool) -
     return best
 
 
-@kernel
-def places_of(
-    grid: ByteArray, field: IntArray, box: IntArray, material: int, radius: int, diagonal: bool, out: IntArray
-) -> int:
-    """Write `(distance, row, column)`, padded, of the reachable cells of a material; return how many there are.
+@part
+def insert_nearest(found: IntArray, count: int, steps: int, row: int, col: int) -> int:
+    """Put a cell among the nearest ones found so far, behind its equals; return how many there are now.
 
     Args:
-        grid, box: As in `search`.
+        found: `(k, 3 or more)`: distance, row and column of the `k` nearest at most, nearest first.
+        count: How many there are.
+        steps, row, col: The cell.
+    """
+    at = min(count, len(found) - 1)
+    if count == len(found) and steps >= found[at, 0]:
+        return count
+    while at > 0 and found[at - 1, 0] > steps:
+        for k in range(3):
+            found[at, k] = found[at - 1, k]
+        at -= 1
+    found[at, 0], found[at, 1], found[at, 2] = steps, row, col
+    return min(count + 1, len(found))
+
+
+@entry
+def nearest_of(
+    grid: ByteArray,
+    field: IntArray,
+    box: IntArray,
+    material: int,
+    radius: int,
+    diagonal: bool,
+    pad: int,
+    most: int,
+    out: IntArray,
+) -> int:
+    """Write the nearest reachable cells of a material, nearest first, then row by row; return how many there are.
+
+    Args:
+        grid, box, pad: As in `search`.
         field: Distances from the agent, everywhere.
         material: Its id.
         radius, diagonal: As in `steps_beside`.
-        out: `(k, 3)` out; cells beyond `k` are not written.
+        most: Cells at most.
+        out: `(most or more, 3)` out: distance, row, column.
     """
-    count = 0
+    count, found = 0, out[:most]
     for y in range(box[TOP], box[BOTTOM]):
         for x in range(box[LEFT], box[RIGHT]):
-            if grid[y, x] == material and count < len(out):
+            if grid[y, x] == material:
                 steps = steps_beside(field, y, x, radius, diagonal)
                 if steps < UNREACHABLE:
-                    out[count, 0], out[count, 1], out[count, 2] = steps, y, x
-                    count += 1
+                    count = insert_nearest(found, count, steps, y - pad, x - pad)
     return count
 
 
-@kernel
+@part
 def borders_unknown(grid: ByteArray, pad: int, y: int, x: int) -> bool:
     """Say whether a padded cell has a cell beside it, on the map, that is not known."""
     for side in range(4):
@@ -145,10 +213,10 @@ def borders_unknown(grid: ByteArray, pad: int, y: int, x: int) -> bool:
     return False
 
 
-@kernel
+@entry
 def frontier_cell(
     grid: ByteArray,
-    entry: ByteArray,
+    obstacles: ByteArray,
     field: IntArray,
     box: IntArray,
     pad: int,
@@ -162,7 +230,7 @@ def frontier_cell(
     Near is good, and so is far along the heading.
 
     Args:
-        grid, entry, box, pad: As in `search`.
+        grid, obstacles, box, pad: As in `search`.
         field: Distances from the agent, everywhere.
         y, x: Where the agent is, padded.
         heading: Rows and columns, at most 12 long.
@@ -171,7 +239,7 @@ def frontier_cell(
     best, best_y, best_x = np.int64(2) ** 60, -1, -1
     for v in range(box[TOP], box[BOTTOM]):
         for u in range(box[LEFT], box[RIGHT]):
-            if grid[v, u] == UNKNOWN or entry[grid[v, u]] > SLOWEST or field[v, u] >= UNREACHABLE:
+            if grid[v, u] == UNKNOWN or obstacles[grid[v, u]] > SLOWEST or field[v, u] >= UNREACHABLE:
                 continue
             along = (v - y) * heading[0] + (u - x) * heading[1]
             score = STRAIGHT * np.int64(field[v, u]) - along

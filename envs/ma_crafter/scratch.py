@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from emcoop.envs.kernels import part
 from emcoop.envs.ma_crafter.settings import CrafterSettings
-from emcoop.envs.ma_crafter.world import MOBS_PER_CHUNK, IntArray, n_chunks, part
+from emcoop.envs.ma_crafter.world import MOBS_PER_CHUNK, IntArray, n_chunks
 
 # Rows of `Scratch.by_agent`.
 ACTS, TARGET, TARGET_Y, TARGET_X, NEXT, SERVED, HURT_BY, HEALTH_BEFORE, NEXT_IN_CHUNK, HAS_EVENT, WANTED = range(11)

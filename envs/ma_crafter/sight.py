@@ -7,14 +7,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from emcoop.envs.kernels import entry, part
 from emcoop.envs.ma_crafter import rules as r
-from emcoop.envs.ma_crafter.dynamics import entry
 from emcoop.envs.ma_crafter.world import (
     ALIVE,
     COL,
     COW,
     DOWN,
     KIND,
+    MOB_COL,
+    MOB_ROW,
     ROW,
     STATUS,
     STEP,
@@ -23,7 +25,6 @@ from emcoop.envs.ma_crafter.world import (
     CellArray,
     IntArray,
     open_board,
-    part,
 )
 
 UNKNOWN = 0
@@ -133,6 +134,101 @@ def standing_cells(
             out[count, 0], out[count, 1] = row, col
             count += 1
     return count
+
+
+@entry
+def creatures_near(mobs: IntArray, kind: int, row: int, col: int, half_rows: int, half_cols: int, out: IntArray) -> int:
+    """Write distance, row and column of the creatures of a kind around a cell; return how many there are.
+
+    Args:
+        mobs: As in `World`.
+        kind: Kind of creature, see `world.MOBS`.
+        row, col: The cell.
+        half_rows, half_cols: How many rows and columns away they may be.
+        out: `(m, 3)` out.
+    """
+    count = 0
+    for k in range(len(mobs)):
+        rows, cols = abs(mobs[k, MOB_ROW] - row), abs(mobs[k, MOB_COL] - col)
+        if mobs[k, KIND] == kind + 1 and rows <= half_rows and cols <= half_cols:
+            out[count, 0], out[count, 1], out[count, 2] = rows + cols, mobs[k, MOB_ROW], mobs[k, MOB_COL]
+            count += 1
+    return count
+
+
+@entry
+def learn_cell(
+    m: Memories,
+    agents: IntArray,
+    them: IntArray,
+    half_rows: int,
+    half_cols: int,
+    y: int,
+    x: int,
+    pad: int,
+    material: int,
+    step: int,
+) -> None:
+    """Let some agents take in what they were told a cell is made of, unless they see it or saw it change since.
+
+    Args:
+        m: What the agents remember.
+        agents: As in `World`.
+        them: Who was told.
+        half_rows, half_cols: How far a view reaches.
+        y, x: The cell, padded.
+        pad: Padding.
+        material: What it is made of.
+        step: When that was observed.
+    """
+    for i in them:
+        in_rows = abs(agents[i, ROW] + pad - y) <= half_rows
+        if m.known[i, y, x] == material or (in_rows and abs(agents[i, COL] + pad - x) <= half_cols):
+            continue
+        is_newer = True
+        for k in range(min(m.logged[i], LOG)):
+            if m.log[i, k, 0] == y * m.known.shape[2] + x and m.log[i, k, 1] >= step:
+                is_newer = False
+        if is_newer:
+            m.known[i, y, x] = material
+            m.changes[i] += 1
+            box = m.boxes[i]
+            box[TOP], box[LEFT] = min(box[TOP], y), min(box[LEFT], x)
+            box[BOTTOM], box[RIGHT] = max(box[BOTTOM], y + 1), max(box[RIGHT], x + 1)
+
+
+@entry
+def learn_place(
+    m: Memories,
+    agents: IntArray,
+    them: IntArray,
+    half_rows: int,
+    half_cols: int,
+    other: int,
+    row: int,
+    col: int,
+    tier: int,
+    kit: int,
+    step: int,
+) -> None:
+    """Let some agents take in where they were told another one is, unless they see that cell or have seen it since.
+
+    Args:
+        m, agents, them, half_rows, half_cols: As in `learn_cell`.
+        other: The other agent.
+        row, col: Its cell.
+        tier, kit: What it holds, see `SEEN_TIER`; -1 if they were not told.
+        step: When that was observed.
+    """
+    for i in them:
+        in_view = abs(agents[i, ROW] - row) <= half_rows and abs(agents[i, COL] - col) <= half_cols
+        known = m.others[i, other]
+        if i == other or in_view or known[SEEN_STEP] >= step:
+            continue
+        known[SEEN_ROW], known[SEEN_COL], known[SEEN_STEP], known[SEEN_STATUS] = row, col, step, ALIVE
+        if tier >= 0:
+            known[SEEN_TIER], known[SEEN_KIT] = tier, kit
+        m.stood[i, other] = 0
 
 
 @part

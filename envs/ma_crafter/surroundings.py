@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from emcoop.envs.kernels import kernel
+import numpy as np
+from numpy.typing import NDArray
+
+from emcoop.envs.kernels import entry
 from emcoop.envs.ma_crafter import sight as s
 from emcoop.envs.ma_crafter.crafting import stations_near
-from emcoop.envs.ma_crafter.routes import entry_steps
-from emcoop.envs.ma_crafter.targets import do_target
-from emcoop.envs.ma_crafter.world import ALIVE, COL, FACING, ROW, Board, ByteArray, CellArray, IntArray, open_board
+from emcoop.envs.ma_crafter.targets import target_from
+from emcoop.envs.ma_crafter.world import ALIVE, COL, FACING, ROW, STATUS, ByteArray, CellArray, IntArray, open_board
 from emcoop.envs.navigation import DCOL, DROW, SLOWEST
 
 
-@kernel
-def mark_sides(
-    rules: IntArray, bag: IntArray, grid: ByteArray, occupancy: IntArray, y: int, x: int, out: IntArray
-) -> None:
-    """Write for the four cells beside a padded cell 0 if one can step or dig there, else 1."""
-    entry = entry_steps(rules, bag)
+@entry
+def mark_sides(obstacles: ByteArray, grid: ByteArray, occupancy: IntArray, y: int, x: int, out: IntArray) -> None:
+    """Write for the four cells beside a padded cell 0 if one can step or dig there, else 1.
+
+    Args:
+        obstacles: Obstacles by material, see `routes.entry_steps`.
+        grid: The map as known.
+        occupancy: Who stands where.
+        y, x: The cell.
+        out: `(R, C)` out.
+    """
     for side in range(4):
         v, u = y + DROW[side], x + DCOL[side]
-        out[v, u] = 0 if entry[grid[v, u]] <= SLOWEST and occupancy[v, u] == 0 else 1
+        out[v, u] = 0 if obstacles[grid[v, u]] <= SLOWEST and occupancy[v, u] == 0 else 1
 
 
-@kernel
+@entry
 def target_as_known(
     rules: IntArray,
     rows: IntArray,
@@ -39,13 +46,10 @@ def target_as_known(
 ) -> tuple[int, int, int]:
     """Return kind and padded cell of what `do` would be aimed at from a pose, if the map is what the agent thinks."""
     b = open_board(rules, rows, grid.reshape((1, *grid.shape)), planted, occupancy, cells, 0, n, pad)
-    agents = b.agents.copy()
-    agents[i, ROW], agents[i, COL], agents[i, FACING] = y - pad, x - pad, side
-    thought = Board(b.rules, b.head, agents, b.bags, b.mobs, b.materials, b.planted, b.occupancy, b.cells, pad)
-    return do_target(thought, i)
+    return target_from(b, i, y, x, side)
 
 
-@kernel
+@entry
 def stations_as_known(
     rules: IntArray,
     rows: IntArray,
@@ -63,7 +67,7 @@ def stations_as_known(
     return stations_near(b, y, x)
 
 
-@kernel
+@entry
 def count_near(
     agents: IntArray, seen: IntArray, me: int, step: int, row: int, col: int, reach: int, diagonal: bool, tier: int
 ) -> tuple[int, int, int]:
@@ -98,10 +102,10 @@ def count_near(
     return count, ready, kits
 
 
-@kernel
+@entry
 def places_within(
     grid: ByteArray,
-    entry: ByteArray,
+    obstacles: ByteArray,
     occupancy: IntArray,
     view: tuple[int, int, int, int],
     y: int,
@@ -111,11 +115,11 @@ def places_within(
     pad: int,
     out: IntArray,
 ) -> int:
-    """Write the padded cells near a cell where one more agent could stand; return how many there are.
+    """Write the cells near a padded cell where one more agent could stand; return how many there are.
 
     Args:
         grid: The map as known.
-        entry: Obstacles by material, see `routes.entry_steps`.
+        obstacles: Obstacles by material, see `routes.entry_steps`.
         occupancy: Who stands where; only what is in view is read, and creatures do not count.
         view: First row and column, and end row and column of the view, padded.
         y, x: The cell, padded.
@@ -129,7 +133,30 @@ def places_within(
             far = max(abs(v - y), abs(u - x)) if diagonal else abs(v - y) + abs(u - x)
             seen = view[0] <= v < view[2] and view[1] <= u < view[3]
             taken = seen and occupancy[v, u] > 0
-            if 0 < far <= reach and entry[grid[v, u]] <= SLOWEST and not taken and count < len(out):
-                out[count, 0], out[count, 1] = v, u
+            if 0 < far <= reach and obstacles[grid[v, u]] <= SLOWEST and not taken and count < len(out):
+                out[count, 0], out[count, 1] = v - pad, u - pad
                 count += 1
     return count
+
+
+@entry
+def find_changes(
+    agents: IntArray,
+    agents_now: IntArray,
+    bags: IntArray,
+    bags_now: IntArray,
+    moved: NDArray[np.bool_],
+    changed: NDArray[np.bool_],
+) -> None:
+    """Say which agents are on another cell than before, and whose bag or status has changed.
+
+    Args:
+        agents, bags: As in `World`, before.
+        agents_now, bags_now: The same now.
+        moved, changed: `(n,)` out.
+    """
+    for i in range(len(agents)):
+        moved[i] = agents[i, ROW] != agents_now[i, ROW] or agents[i, COL] != agents_now[i, COL]
+        changed[i] = agents[i, STATUS] != agents_now[i, STATUS]
+        for item in range(bags.shape[1]):
+            changed[i] |= bags[i, item] != bags_now[i, item]

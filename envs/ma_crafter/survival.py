@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from emcoop.envs.kernels import part
 from emcoop.envs.ma_crafter import rules as r
 from emcoop.envs.ma_crafter.scratch import DIED, HEALTH_BEFORE, HURT_BY, Scratch, note
 from emcoop.envs.ma_crafter.world import (
@@ -24,7 +25,6 @@ from emcoop.envs.ma_crafter.world import (
     STEP,
     THIRST,
     Board,
-    part,
     refresh,
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from emcoop.envs.kernels import part
 from emcoop.envs.ma_crafter import rules as r
 from emcoop.envs.ma_crafter.world import (
     ARROW,
@@ -12,7 +13,6 @@ from emcoop.envs.ma_crafter.world import (
     Board,
     body_at,
     is_ripe,
-    part,
 )
 from emcoop.envs.navigation import DCOL, DROW
 
@@ -58,16 +58,21 @@ def _kind_of_faced(b: Board, i: int, y: int, x: int) -> int:
 
 @part
 def do_target(b: Board, i: int) -> tuple[int, int, int]:
-    """Return the target of agent `i` if it does `do` now: kind and padded cell.
+    """Return the target of agent `i` if it does `do` now: kind and padded cell; see `target_from`."""
+    return target_from(b, i, b.agents[i, ROW] + b.pad, b.agents[i, COL] + b.pad, b.agents[i, FACING])
+
+
+@part
+def target_from(b: Board, i: int, row: int, col: int, side: int) -> tuple[int, int, int]:
+    """Return what `do` of agent `i` would be aimed at from a padded cell, facing a side: kind and padded cell.
 
     The faced thing if it can be acted on, else within reach the resource with the highest quorum, then the nearest,
     then the smallest row, then column.
     """
-    y, x = faced(b, i)
+    y, x = row + DROW[side], col + DCOL[side]
     kind = _kind_of_faced(b, i, y, x)
     if kind != T_NOTHING:
         return kind, y, x
-    row, col = b.agents[i, ROW] + b.pad, b.agents[i, COL] + b.pad
     widest = b.rules[r.WIDEST]
     best, best_y, best_x, best_far = 0, y, x, 0
     for v in range(max(row - widest, 0), min(row + widest + 1, b.materials.shape[0])):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emcoop.envs.embodiment import NO_TASK, TaskCount
-from emcoop.envs.kernels import kernel
+from emcoop.envs.kernels import entry, part
 from emcoop.envs.ma_crafter import rules as r
 from emcoop.envs.ma_crafter.crafting import FURNACE_BIT, holds, station_bits
 from emcoop.envs.ma_crafter.knowledge import Knowledge
@@ -37,7 +37,7 @@ REQUIRED, COMMITTED, IN_PLACE, ACTING, DEPENDENCY, JOINT, ENGAGED, INFERRED = ra
 N_TOOLS = len(r.TOOLS)
 
 
-@kernel
+@part
 def _infer(b: Board, actions: IntArray, discovered: NDArray[np.bool_], intents: IntArray) -> None:
     """Write the task each living agent's primitive is part of.
 
@@ -62,7 +62,7 @@ def _infer(b: Board, actions: IntArray, discovered: NDArray[np.bool_], intents: 
             intents[i] = cells + action - r.MAKE_WOOD_PICKAXE
 
 
-@kernel
+@part
 def _best_station(b: Board, tool: int, intents: IntArray, code: int, crowd: IntArray) -> tuple[int, int]:
     """Return the padded station around which the makers of a tool are, `(-1, -1)` if there is none.
 
@@ -96,7 +96,7 @@ def _best_station(b: Board, tool: int, intents: IntArray, code: int, crowd: IntA
     return best_y, best_x
 
 
-@kernel
+@part
 def _is_there(b: Board, i: int, y: int, x: int, reach: int, bits: int) -> bool:
     """Say whether a living agent stands where a task needs it: near a station if `bits` says so, else within reach."""
     rows, cols = abs(b.agents[i, ROW] + b.pad - y), abs(b.agents[i, COL] + b.pad - x)
@@ -107,7 +107,7 @@ def _is_there(b: Board, i: int, y: int, x: int, reach: int, bits: int) -> bool:
     return bool(rows + cols <= reach)
 
 
-@kernel
+@part
 def _count(
     b: Board,
     declared: IntArray,
@@ -158,7 +158,7 @@ def _count(
         out[JOINT] = 0
 
 
-@kernel
+@entry
 def count_tasks(
     rules: IntArray,
     rows: IntArray,
@@ -172,6 +172,7 @@ def count_tasks(
     actions: IntArray,
     declared: IntArray,
     crowd: IntArray,
+    intents: IntArray,
     codes: IntArray,
     counts: IntArray,
     members: NDArray[np.bool_],
@@ -185,6 +186,7 @@ def count_tasks(
         actions: `(n,)` primitives.
         declared: `(n,)` declared task codes or `NO_CODE`.
         crowd: `(R, C)` int32 zeros, scratch.
+        intents: `(n,)` int32, scratch.
         codes: `(n,)` out, the tasks.
         counts: `(n, 8)` out.
         members: `(n, n)` out, who is committed and capable.
@@ -193,17 +195,24 @@ def count_tasks(
         The number of tasks.
     """
     b = open_board(rules, rows, materials, planted, occupancy, cells, 0, n, pad)
-    intents = np.empty(n, np.int32)
     _infer(b, actions, discovered, intents)
-    wanted = np.where(declared != NO_CODE, declared, intents)
-    wanted.sort()
-    count = 0
-    for code in wanted:
-        if code != NO_CODE and (count == 0 or codes[count - 1] != code):
-            codes[count] = code
-            _count(b, declared, intents, code, crowd, members[count], counts[count])
-            count += 1
+    count, code = 0, _next_code(declared, intents, NO_CODE)
+    while code != NO_CODE:
+        codes[count] = code
+        _count(b, declared, intents, code, crowd, members[count], counts[count])
+        count, code = count + 1, _next_code(declared, intents, code)
     return count
+
+
+@part
+def _next_code(declared: IntArray, intents: IntArray, last: int) -> int:
+    """Return the smallest task code above the last that an agent has declared, or is at without declaring any."""
+    best = NO_CODE
+    for i in range(len(declared)):
+        code = declared[i] if declared[i] != NO_CODE else intents[i]
+        if code > last and (best == NO_CODE or code < best):
+            best = code
+    return best
 
 
 class TaskCounter:
@@ -224,6 +233,7 @@ class TaskCounter:
         self._world = world
         self._discovered = knowledge.discovered
         self._crowd = np.zeros(world.materials.shape[1:], np.int32)
+        self._intents = np.zeros(n, np.int32)
         self._codes = np.zeros(n, np.int32)
         self._counts = np.zeros((n, 8), np.int32)
         self._members = np.zeros((n, n), np.bool_)
@@ -238,14 +248,17 @@ class TaskCounter:
         declared = np.array([known[task] for task in committed], np.int32)
         found = count_tasks(
             w.rules, w.rows, w.materials, w.planted, w.occupancy, w.cells, w.n_agents, w.pad, self._discovered,
-            np.array(actions, np.int32), declared, self._crowd, self._codes, self._counts, self._members,
+            np.array(actions, np.int32), declared, self._crowd, self._intents, self._codes, self._counts, self._members,
         )  # fmt: skip
+        participants: list[list[int]] = [[] for _ in range(found)]
+        for k, agent in np.argwhere(self._members[:found]).tolist():
+            participants[k].append(agent)
         return [
             TaskCount(
                 self._name(code), c[REQUIRED], c[COMMITTED], c[IN_PLACE], c[ACTING], c[DEPENDENCY], c[JOINT],
-                c[ENGAGED], c[INFERRED], np.flatnonzero(self._members[k]).tolist(),
+                c[ENGAGED], c[INFERRED], members,
             )
-            for k, (code, c) in enumerate(zip(self._codes[:found].tolist(), self._counts[:found].tolist()))
+            for code, c, members in zip(self._codes[:found].tolist(), self._counts[:found].tolist(), participants)
         ]  # fmt: skip
 
     def _code(self, task: str) -> int:

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emcoop.envs.embodiment import FAR, NEVER, ActionCall, TaskView
+from emcoop.envs.embodiment import FAR, ActionCall, TaskView
 from emcoop.envs.ma_crafter import agenda as plans
 from emcoop.envs.ma_crafter import rules as r
 from emcoop.envs.ma_crafter import sight as s
+from emcoop.envs.ma_crafter import surveys as v
 from emcoop.envs.ma_crafter import world as w
 from emcoop.envs.ma_crafter.concepts import CONCEPTS, RESOURCES
 from emcoop.envs.ma_crafter.knowledge import Knowledge
 from emcoop.envs.navigation import DCOL, DROW, UNREACHABLE
 
-TIER_STEPS = 30
-"""Steps another agent is thought to need for each pickaxe it lacks."""
-TOGETHER_STEPS = 20
-"""Detour worth taking so that coal and iron come into the same bag."""
-KIT_FIRST = 10**4
-"""How much nearer an agent with the ingredients counts: no tool is made without one."""
-MOST_SINGLE, MOST_SHARED = 12, 4
-"""Cells of a resource listed as tasks at most: one that takes one agent, one that takes several."""
 IDLE_STEPS, BRIEF_STEPS, FALLEN_STEPS = 16, 6, 50
 MAP_SIZE_OF_SAMPLES = 12
 
@@ -44,6 +37,14 @@ def cell_of(task: str) -> tuple[str, Cell] | None:
     if resource not in plans.TIER_NEEDED or not comma or not row.isdecimal() or not col.isdecimal():
         return None
     return resource, (int(row), int(col))
+
+
+@cache
+def _uses(preset: str) -> tuple[Callable[[str], dict[str, int]], bool]:
+    """Return what making or placing something takes, by name, and whether iron tools take a table and a furnace."""
+    rules = r.read_rules()["presets"][preset]
+    uses = {name: info["uses"] for verb in ("place", "make") for name, info in rules[verb].items()}
+    return uses.__getitem__, len(rules["make"]["iron_pickaxe"]["near"]) > 1
 
 
 class CrafterView:
@@ -68,6 +69,7 @@ class CrafterView:
         self.n_agents = world.n_agents
         self.coop = world.settings.coop
         self._describe = describe
+        self._known_terms: dict[str, tuple[bool, int]] = {}
 
     # What it knows ---------------------------------------------------------------------------------------------------
 
@@ -95,32 +97,36 @@ class CrafterView:
     @cached_property
     def tier(self) -> int:
         """Best own pickaxe, 0 to 3."""
-        return max((k + 1 for k, tool in enumerate(plans.PICKAXES) if self.bag[tool]), default=0)
+        return max([k + 1 for k, tool in enumerate(plans.PICKAXES) if self.bag[tool]], default=0)
 
     @cached_property
     def team(self) -> NDArray[np.int32]:
         """What is known of every agent, `(n, 6)`, see `sight.SEEN_ROW`; the own row is true."""
-        team = self.known.seen(self.me).copy()
-        kit = sum(bool(self.bag[r.ITEMS[item]]) << k for k, item in enumerate(s.KIT_ITEMS))
+        team, bag = self.known.seen(self.me).copy(), tuple(self.bag.values())
+        kit = sum([(bag[item] > 0) << k for k, item in enumerate(s.KIT_ITEMS)])
         team[self.me] = *self.position, self.step, self.tier, kit, self.own[w.STATUS]
         return team
 
     @cached_property
     def harvested(self) -> dict[str, int]:
         """Units of each resource harvested by the team: its score is public."""
-        head = self.world.rows[0]
-        return {r.MATERIALS[m]: int(head[w.HARVESTED + m]) for m in r.RESOURCES}
+        harvested = self.world.rows[0, w.HARVESTED : w.HEAD].tolist()
+        return {r.MATERIALS[m]: harvested[m] for m in r.RESOURCES}
 
     def nearest(self, name: str, most: int = 1) -> list[tuple[int, int, int]]:
         """Return `(steps, row, col)` of the nearest known cells of a material."""
         return self.known.nearest(self.me, r.MATERIALS.index(name), most)
 
     @cached_property
+    def cells(self) -> dict[str, list[list[int]]]:
+        """The nearest known cells of everything that plans use, by name, if there are any; see `surveys.STEPS`."""
+        counts, found = self.known.survey(self.me, self.team)
+        return {r.MATERIALS[m]: found[m, :count].tolist() for m, count in enumerate(counts) if count}
+
+    @cached_property
     def steps(self) -> dict[str, int]:
         """Steps to the nearest known cell of everything that plans use, by name."""
-        names = (*plans.TIER_NEEDED, "table", "furnace", "water")
-        found = {name: self.nearest(name) for name in names}
-        steps = {name: near[0][0] for name, near in found.items() if near}
+        steps = {name: near[0][v.STEPS] for name, near in self.cells.items()}
         cows = self.known.cows(self.me)
         if cows:
             steps["cow"] = self._manhattan(cows[0])
@@ -132,41 +138,34 @@ class CrafterView:
     @cached_property
     def now(self) -> plans.Situation:
         """What bears on the agent's plans."""
-        team, rules = self.team, self.world.rules
-        known = team[:, s.SEEN_STEP] >= 0
-        alive = ~np.isin(team[:, s.SEEN_STATUS], (w.DOWN, w.GONE))
-        there = known & alive
-        preset = r.read_rules()["presets"][self.world.settings.preset]
-        uses = {
-            **{k: v["uses"] for k, v in preset["place"].items()},
-            **{k: v["uses"] for k, v in preset["make"].items()},
-        }
-        needy = rules[r.NEEDS] == 1
+        uses, needs_table = _uses(self.world.settings.preset)
+        team, needy = self.counts, self.world.rules[r.NEEDS] == 1
         vitals = self.own[w.HEALTH : w.ENERGY + 1] if needy else [9] * 4
         return plans.Situation(
             coop=self.coop,
-            uses=uses.__getitem__,
+            uses=uses,
             harvested=self.harvested,
-            n_alive=int((alive | ~known).sum()),
+            n_alive=team[v.N_ALIVE],
             bag=self.bag,
             tier=self.tier,
-            tiers=team[there, s.SEEN_TIER].tolist(),
-            kits=int((there & self._holds(*plans.KIT)).sum()),
-            holders={item: int((there & self._holds(item)).sum()) for item in plans.KIT},
+            tops=team[v.N_TOPS],
+            kits=team[v.N_KITS],
+            holders={"coal": team[v.N_COAL], "iron": team[v.N_IRON]},
             steps=self.steps,
-            furnace_needs_table=len(preset["make"]["iron_pickaxe"]["near"]) > 1,
+            furnace_needs_table=needs_table,
             health=vitals[0],
             food=vitals[1],
             drink=vitals[2],
             energy=vitals[3],
         )
 
-    def _holds(self, *items: str) -> NDArray[np.bool_]:
-        """Say of every agent whether it is known to hold all of some ingredients of an iron pickaxe."""
-        names = [r.ITEMS[item] for item in s.KIT_ITEMS]
-        bits = sum(1 << names.index(item) for item in items)
-        held: NDArray[np.bool_] = (self.team[:, s.SEEN_KIT] & bits) == bits
-        return held
+    @cached_property
+    def counts(self) -> list[int]:
+        """What is counted of the team; see `surveys.N_ALIVE` and the following."""
+        out = np.empty(v.COUNTED, np.int32)
+        v.count_team(self.team, out)
+        counts: list[int] = out.tolist()
+        return counts
 
     # Tasks -----------------------------------------------------------------------------------------------------------
 
@@ -176,60 +175,52 @@ class CrafterView:
             return {}
         tasks = []
         for resource in plans.TIER_NEEDED:
-            worth = plans.value(self.now, resource)
+            worth = plans.value(self.now, resource) if resource in self.cells else 0.0
             if worth > 0:
-                most = MOST_SINGLE if self.coop.quorum[resource] == 1 else MOST_SHARED
-                for steps, row, col in self.nearest(resource, most):
-                    tasks.append(self._harvest(resource, worth, steps, (row, col)))
-                    tasks += self._clearings(resource, (row, col))
+                for found in self.cells[resource]:
+                    tasks.append(self._harvest(resource, worth, found))
+                    tasks += self._clearings(resource, found)
         for name in (plans.BUILD, plans.MAKE):
             task = self._craft(name)
             if task is not None:
                 tasks.append(task)
         return {task.id: task for task in tasks}
 
-    def _harvest(self, resource: str, worth: float, steps: int, cell: Cell) -> TaskView:
-        tier = plans.TIER_NEEDED[resource]
-        ready = plans.is_available(self.now, resource) and self._has_room(resource, cell)
-        prepare = plans.preparation(self.now, min(tier, 2))[1] if ready and self.tier < tier else 0
+    def _harvest(self, resource: str, worth: float, found: list[int]) -> TaskView:
+        """Return the task of harvesting a cell, of which `found` tells what `surveys.STEPS` lists."""
+        is_available, prepare = self._terms(resource)
+        ready = is_available and self._has_room(resource, found)
+        steps = found[v.STEPS] + 1 + (prepare if ready else 0)
         need = self.coop.quorum[resource]
-        near = self._in_place(cell, self.coop.radius[resource]) if need > 1 else 0
-        return TaskView(task_name(resource, *cell), need, worth, prepare + steps + 1, ready, near)
+        name = task_name(resource, found[v.AT_ROW], found[v.AT_COL])
+        return TaskView(name, need, worth, steps, ready, found[v.CROWD] if need > 1 else 0)
 
-    def _clearings(self, resource: str, cell: Cell) -> Iterator[TaskView]:
+    def _terms(self, resource: str) -> tuple[bool, int]:
+        """Return whether enough agents hold or could make what a resource takes, and the steps of preparing for it."""
+        known = self._known_terms.get(resource)
+        if known is None:
+            tier, is_available = plans.TIER_NEEDED[resource], plans.is_available(self.now, resource)
+            prepares = is_available and self.tier < tier
+            prepare = plans.preparation(self.now, min(tier, 2))[1] if prepares else 0
+            known = self._known_terms[resource] = is_available, prepare
+        return known
+
+    def _clearings(self, resource: str, found: list[int]) -> Iterator[TaskView]:
         """Yield the tasks of clearing ore away from around a cell that has too little room for all it takes."""
-        if self._has_room(resource, cell):
+        if self._has_room(resource, found):
             return
         for side in range(4):
-            beside = cell[0] + DROW[side], cell[1] + DCOL[side]
+            beside = found[v.AT_ROW] + DROW[side], found[v.AT_COL] + DCOL[side]
             for ore in plans.KIT:
-                steps = self._steps_to(ore, beside)
-                if steps is not None and self.coop.quorum[ore] > 1:
-                    yield self._harvest(ore, plans.step_value(self.now), steps, beside)
+                there = self._find(ore, beside) if self.coop.quorum[ore] > 1 else None
+                if there is not None:
+                    yield self._harvest(ore, plans.step_value(self.now), there)
 
-    def _has_room(self, resource: str, cell: Cell) -> bool:
+    def _has_room(self, resource: str, found: list[int]) -> bool:
         """Say whether as many agents as a cell takes could reach places around it, as far as is known."""
-        need, count = self.coop.quorum[resource], 0
-        if need == 1 or self.tier == 0:  # without a pickaxe nobody can tell: rock can be dug away later
-            return True
-        for part in self._around(cell, self.coop.radius[resource]):
-            count += int((part < UNREACHABLE).sum())
-        return count >= need
-
-    def _around(self, cell: Cell, radius: int) -> Iterator[NDArray[np.int32]]:
-        """Yield the distances to the cells within a radius of a cell of the map, row by row."""
-        (rows, cols), (row, col), pad = self.world.settings.area, cell, self.world.pad
-        field = self.known.distances(self.me)
-        for v in range(max(row - radius, 0), min(row + radius + 1, rows)):
-            left = radius - abs(v - row)
-            yield field[v + pad, max(col - left, 0) + pad : min(col + left + 1, cols) + pad]
-
-    def _in_place(self, cell: Cell, radius: int) -> int:
-        """Return how many others are seen within a radius of a cell."""
-        team = self.team
-        there = (team[:, s.SEEN_STEP] == self.step) & (team[:, s.SEEN_STATUS] == w.ALIVE)
-        there &= np.abs(team[:, s.SEEN_ROW] - cell[0]) + np.abs(team[:, s.SEEN_COL] - cell[1]) <= radius
-        return int(there.sum()) - int(there[self.me])
+        need = self.coop.quorum[resource]
+        # Without a pickaxe nobody can tell: rock can be dug away later.
+        return need == 1 or self.tier == 0 or found[v.ROOM] >= need
 
     def _craft(self, name: str) -> TaskView | None:
         """Return the task of building a furnace or making an iron pickaxe, None if there is no point in it."""
@@ -237,14 +228,15 @@ class CrafterView:
         if name == plans.BUILD and plans.builds_furnace(now):
             return TaskView(name, 1, worth, plans.furnace_calls(now)[1], True, 0)
         if name == plans.MAKE and plans.makes_pickaxe(now):
-            station = self.station()
+            station = self.station
             need = self.coop.craft["iron_pickaxe"]
-            near = self._in_place(station, 2) if station else 0
+            near = v.crowd(self.team, self.me, self.step, *station, 2) if station else 0
             return TaskView(name, need, worth * 1.5, now.steps["furnace"] + 1, True, near)
         return None
 
+    @cached_property
     def station(self) -> Cell | None:
-        """Return the furnace at which to meet: the first of those known, row by row, so that all choose the same."""
+        """The furnace at which to meet: the first of those known, row by row, so that all choose the same."""
         found = self.nearest("furnace", 64)
         return min(((row, col) for _, row, col in found), default=None)
 
@@ -260,26 +252,26 @@ class CrafterView:
         if named is None:
             return None
         resource, cell = named
-        worth, steps = plans.value(self.now, resource), self._steps_to(resource, cell)
-        return None if steps is None or worth <= 0 else self._harvest(resource, worth, steps, cell)
+        worth, found = plans.value(self.now, resource), self._find(resource, cell)
+        return None if found is None or worth <= 0 else self._harvest(resource, worth, found)
 
-    def _steps_to(self, resource: str, cell: Cell) -> int | None:
-        """Return the steps to where a cell can be harvested from, None if it is not known to be that resource."""
+    def _find(self, resource: str, cell: Cell) -> list[int] | None:
+        """Return what a survey tells of a cell, None if it is not known to be that resource, or cannot be reached."""
         rows, cols = self.world.settings.area
         (row, col), pad = cell, self.world.pad
         if not (0 <= row < rows and 0 <= col < cols) or self.known.grid(self.me)[
             row + pad, col + pad
         ] != r.MATERIALS.index(resource):
             return None
-        best = min(int(part.min()) for part in self._around(cell, self.coop.radius[resource]))
-        return best if best < UNREACHABLE else None
+        found = self.known.survey_cell(self.me, self.team, cell, self.coop.radius[resource])
+        return found if found[v.STEPS] < UNREACHABLE else None
 
     def about(self, task: str) -> dict[str, Any]:
         """Return what others have to know to take part: what is in the cell, or where the station is."""
         named = cell_of(task)
         if named is not None:
             return {f"cell:{named[1][0]},{named[1][1]}": named[0]}
-        station = self.station() if task == plans.MAKE else None
+        station = self.station if task == plans.MAKE else None
         return {} if station is None else {f"cell:{station[0]},{station[1]}": "furnace"}
 
     def news(self, most: int) -> dict[str, Any]:
@@ -291,36 +283,18 @@ class CrafterView:
         view = self.task(task)
         if view is None or not agents:
             return [FAR] * len(agents)
-        team, named = self.team[list(agents)], cell_of(task)
-        cell = named[1] if named else (self.station() if task == plans.MAKE else None) or self.position
-        steps = np.abs(team[:, s.SEEN_ROW] - cell[0]) + np.abs(team[:, s.SEEN_COL] - cell[1])
+        named, them, steps = cell_of(task), np.array(agents, np.int32), np.empty(len(agents), np.int64)
         if task == plans.MAKE:
-            kit, done = self._holds(*plans.KIT)[list(agents)], team[:, s.SEEN_TIER] >= 3
-            spare = steps + KIT_FIRST if self._makers_are_short() else NEVER
-            # Of those that have both pickaxe and ingredients one is enough.
-            first = np.where(kit & done, steps, FAR).argmin()
-            leads = kit & (~done | (np.arange(len(steps)) == first))
-            steps = np.where(leads, steps - KIT_FIRST, np.where(done, spare, steps))
+            # Whether a craft takes the hands of agents that have their pickaxe already and no ingredients.
+            makers = self.counts[v.N_WITHOUT] + (self.counts[v.N_LEADERS] > 0)
+            is_short = makers < self.coop.craft["iron_pickaxe"]
+            v.steps_to_meet(self.team, them, *(self.station or self.position), is_short, steps)
         else:
-            tier = plans.TIER_NEEDED[named[0]] if named else 1
-            steps = steps + TIER_STEPS * np.maximum(tier - team[:, s.SEEN_TIER], 0)
-            if tier == 3:
-                steps = np.where(team[:, s.SEEN_TIER] >= 3, steps, NEVER)
-            elif named and named[0] in plans.KIT:
-                # Coal and iron have to come together in one bag.
-                coal, iron = (self._holds(item)[list(agents)] for item in plans.KIT)
-                steps = steps + TOGETHER_STEPS * ((coal & ~iron) if named[0] == "coal" else ~coal)
-        fallen = np.isin(team[:, s.SEEN_STATUS], (w.DOWN, w.GONE))
-        steps = np.where(team[:, s.SEEN_STEP] < 0, np.where(steps == NEVER, NEVER, FAR), steps)
-        estimate: list[int] = np.where(fallen, NEVER, steps).tolist()
+            resource, cell = named or ("", self.position)
+            tier = plans.TIER_NEEDED[resource] if named else 1
+            v.steps_to_harvest(self.team, them, *cell, tier, v.BIT_OF.get(resource, 0), steps)
+        estimate: list[int] = steps.tolist()
         return estimate
-
-    def _makers_are_short(self) -> bool:
-        """Say whether a craft takes the hands of agents that have their pickaxe already and no ingredients."""
-        there = (self.team[:, s.SEEN_STEP] >= 0) & ~np.isin(self.team[:, s.SEEN_STATUS], (w.DOWN, w.GONE))
-        without = there & (self.team[:, s.SEEN_TIER] < 3)
-        leaders = there & ~without & self._holds(*plans.KIT)
-        return int(without.sum()) + int(leaders.any()) < self.coop.craft["iron_pickaxe"]
 
     # Calls -----------------------------------------------------------------------------------------------------------
 
@@ -331,7 +305,7 @@ class CrafterView:
         if named is None and task == plans.BUILD:
             return (*calls, *plans.furnace_calls(now)[0])
         if named is None:
-            station = self.station() or self.position
+            station = self.station or self.position
             if now.bag["wood"] == 0:
                 calls.append(ActionCall("collect", {"resource": "tree"}))
             meet = ActionCall("navigate", {"target": list(station)})

@@ -8,27 +8,15 @@ All grids are padded by `outside`, so that every view and every neighbour lies o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import NamedTuple
 
 import numpy as np
-from numba.extending import register_jitable
 from numpy.typing import NDArray
 
+from emcoop.envs.kernels import part
 from emcoop.envs.ma_crafter import rules as r
 from emcoop.envs.ma_crafter.settings import CrafterSettings
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def part(function: F) -> F:
-    """Make a function a part of the kernels that call it; called from Python it is the plain function.
-
-    Unlike a kernel it is not compiled anew for every constant it is called with, which takes half the time.
-    """
-    return cast(F, register_jitable(function))
-
 
 IntArray = NDArray[np.int32]
 ByteArray = NDArray[np.uint8]
