@@ -217,7 +217,15 @@ def test_a_sweep_with_another_planner_gets_a_folder_of_its_own(
 def test_a_stopped_real_sweep_resumes_to_the_same_table(how: signal.Signals, code: int, smoke: Path, tmp_path: Path):
     script = Path(__file__).parents[2] / "baselines" / "sweep.py"
     args = [sys.executable, str(script), "smoke", "--jobs", "1", "--out", str(tmp_path / "run")]
-    first = subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    first = subprocess.Popen(
+        args,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # Tests started in the background of a shell inherit that SIGINT is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     assert first.stdout is not None
     assert first.stdout.readline().startswith("starting: 6 episodes in 3 cells")
     assert first.stdout.readline().startswith("1/6 episodes")
