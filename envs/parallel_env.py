@@ -14,7 +14,9 @@ from operator import index, itemgetter
 from typing import Any
 
 import numpy as np
+from gymnasium import logger
 from numpy.typing import NDArray
+from pettingzoo import ParallelEnv
 
 from emcoop.errors import ActionError, ConfigError, unknown_name
 
@@ -54,6 +56,90 @@ def check_options(options: object, keys: Sequence[str]) -> None:
     for key in options or ():
         if key not in keys and get_close_matches(str(key), keys, cutoff=0.75):
             raise unknown_name("key of options", key, keys)
+
+
+class WindowedEnv(ParallelEnv[str, Any, Any]):
+    """What every parallel environment of this package does about pictures and copies of itself.
+
+    Args:
+        names: Names of all agents.
+        render_mode: One of `RENDER_MODES` or None.
+    """
+
+    title: str
+    """Name in the caption of the window."""
+
+    def __init__(self, names: Sequence[str], render_mode: str | None) -> None:
+        self.possible_agents = list(names)
+        self.agents: list[str] = []
+        self.render_mode = check_render_mode(render_mode)
+        self._window: Any = None
+
+    @property
+    def score(self) -> float:
+        """Score in [0, 1]."""
+        raise NotImplementedError
+
+    def draw_text(self) -> str:
+        """Return the world as text."""
+        raise NotImplementedError
+
+    def draw(self) -> NDArray[np.uint8]:
+        """Return the world as a picture, `(height, width, 3)`."""
+        raise NotImplementedError
+
+    def make_buffers(self) -> None:
+        """Make what a step works with and no other environment may share."""
+        raise NotImplementedError
+
+    def render(self) -> Any:
+        """Draw the world.
+
+        Returns:
+            `rgb_array`: `(height, width, 3)` uint8; `ansi`: text; `human`: None, the picture is in a window.
+        """
+        if self.render_mode is None:
+            logger.warn(f"nothing to render: create the environment with render_mode, one of {', '.join(RENDER_MODES)}")
+            return None
+        if self.render_mode == "ansi":
+            return self.draw_text()
+        frame = self.draw()
+        if self.render_mode == "rgb_array":
+            return frame
+        if self._window is None:
+            from emcoop.envs.window import Window
+
+            self._window = Window()
+        step = self.snapshot()["step"]
+        self._window.show(frame, f"{self.title}  step {step}  score {self.score:.2f}", self.metadata["render_fps"])
+        return None
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state as plain arrays (copies)."""
+        raise NotImplementedError
+
+    def shell(self) -> Any:
+        """Return a copy that still shares the world, without a window; the start of `clone`."""
+        twin = type(self).__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        twin.agents = list(self.agents)
+        twin.render_mode = twin._window = None
+        return twin
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copy and pickle everything but the window."""
+        return {**self.__dict__, "_window": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take over a copied state; buffers are made anew, because copies of their views would stand alone."""
+        self.__dict__.update(state)
+        self.make_buffers()
+
+    def close(self) -> None:
+        """Close the window, if any."""
+        if self._window is not None:
+            self._window.close()
+            self._window = None
 
 
 class ActionReader:

@@ -10,9 +10,8 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from gymnasium import logger, spaces
+from gymnasium import spaces
 from numpy.typing import NDArray
-from pettingzoo import ParallelEnv
 
 from emcoop.envs.cube.board import parse_board
 from emcoop.envs.cube.dynamics import observe, step_and_observe
@@ -26,9 +25,9 @@ from emcoop.envs.parallel_env import (
     ActionReader,
     BlockPool,
     LazyEvents,
+    WindowedEnv,
     agent_names,
     check_options,
-    check_render_mode,
 )
 from emcoop.errors import ActionError, ConfigError
 from emcoop.rng import SeedSequence
@@ -57,7 +56,7 @@ def check_sight(sight: int | None) -> int | None:
     return sight
 
 
-class CubeEnv(ParallelEnv[str, Observation, int]):
+class CubeEnv(WindowedEnv):
     """Cooperative block pushing on a square grid (the CUBE environment; see `docs/cube.md`).
 
     Actions are `Discrete(5)`: 0 stay, 1 up, 2 down, 3 left, 4 right. An observation is an egocentric window, `uint8`
@@ -90,6 +89,7 @@ class CubeEnv(ParallelEnv[str, Observation, int]):
         "render_fps": 10,
         "is_parallelizable": True,
     }
+    title = "CUBE"
     action_names: tuple[str, ...] = ACTIONS
     keys: Mapping[str, int] = MappingProxyType(
         {"up": 1, "down": 2, "left": 3, "right": 4, "w": 1, "s": 2, "a": 3, "d": 4, "space": 0}
@@ -114,13 +114,10 @@ class CubeEnv(ParallelEnv[str, Observation, int]):
         self.view = check_view(view)
         self.observation = observation
         self.sight = check_sight(sight)
-        self.render_mode = check_render_mode(render_mode)
-        self.possible_agents = agent_names(self.settings.n_agents)
-        self.agents: list[str] = []
+        super().__init__(agent_names(self.settings.n_agents), render_mode)
         self._mask_actions = action_mask
         self._seeds = SeedSequence()
-        self._window: Any = None
-        self._make_buffers()
+        self.make_buffers()
         self._observation_space = self._make_observation_space()
         self._action_spaces = {name: spaces.Discrete(len(ACTIONS)) for name in self.possible_agents}
         self._prepare(self.settings.weights)
@@ -135,7 +132,7 @@ class CubeEnv(ParallelEnv[str, Observation, int]):
         self.scratch = make_scratch(self.settings.n_agents, len(weights), self.world.occupancy.shape[1])
         self._events: CubeEvents | None = None
 
-    def _make_buffers(self) -> None:
+    def make_buffers(self) -> None:
         """Make what a step works with and no other environment may share.
 
         Copying a dictionary is several times cheaper than filling one, so the usual answers are kept as templates.
@@ -346,64 +343,33 @@ class CubeEnv(ParallelEnv[str, Observation, int]):
 
     def clone(self) -> CubeEnv:
         """Return an independent copy in the same state, without a window."""
-        twin = CubeEnv.__new__(CubeEnv)
-        twin.__dict__.update(self.__dict__)
-        twin.agents = list(self.agents)
-        twin.render_mode = None
-        twin._window = None
+        twin: CubeEnv = self.shell()
         twin.world = self.world.clone()
         twin.scratch = make_scratch(self.settings.n_agents, len(self._weights), self.world.occupancy.shape[1])
         twin._seeds = copy(self._seeds)
-        twin._make_buffers()
+        twin.make_buffers()
         return twin
 
-    def render(self) -> Any:
-        """Draw the board.
+    def draw_text(self) -> str:
+        """Return the board as text."""
+        from emcoop.envs.cube.render import render_ansi
 
-        Returns:
-            `rgb_array`: `(512, 512, 3)` uint8; `ansi`: text; `human`: None, the picture is in a window.
-        """
-        from emcoop.envs.cube.render import render_ansi, render_rgb
+        return render_ansi(self._scene(), self.settings.grid_size)
 
-        if self.render_mode is None:
-            logger.warn(f"nothing to render: create the environment with render_mode, one of {', '.join(RENDER_MODES)}")
-            return None
-        snapshot = {**self.snapshot(), "max_steps": self.settings.max_steps}
-        size = self.settings.grid_size
-        if self.render_mode == "ansi":
-            return render_ansi(snapshot, size)
-        frame = render_rgb(snapshot, size)
-        if self.render_mode == "rgb_array":
-            return frame
-        if self._window is None:
-            from emcoop.envs.window import Window
+    def draw(self) -> NDArray[np.uint8]:
+        """Return the board as a picture, `(512, 512, 3)`."""
+        from emcoop.envs.cube.render import render_rgb
 
-            self._window = Window()
-        caption = f"CUBE  step {snapshot['step']}  score {self.score:.2f}"
-        self._window.show(frame, caption, int(self.metadata["render_fps"]))
-        return None
+        return render_rgb(self._scene(), self.settings.grid_size)
+
+    def _scene(self) -> dict[str, Any]:
+        return {**self.snapshot(), "max_steps": self.settings.max_steps}
 
     def render_seat(self, agent: int) -> NDArray[np.uint8]:
         """Draw the board with one agent marked, for a person who plays it."""
         from emcoop.envs.cube.render import render_rgb
 
-        snapshot = {**self.snapshot(), "max_steps": self.settings.max_steps}
-        return render_rgb(snapshot, self.settings.grid_size, highlight=agent)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Copy and pickle everything but the window."""
-        return {**self.__dict__, "_window": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take over a copied state; buffers are made anew, because copies of their views would stand alone."""
-        self.__dict__.update(state)
-        self._make_buffers()
-
-    def close(self) -> None:
-        """Close the window, if any."""
-        if self._window is not None:
-            self._window.close()
-            self._window = None
+        return render_rgb(self._scene(), self.settings.grid_size, highlight=agent)
 
 
 def state_digest(grid_size: int, n_agents: int, row: NDArray[np.int32]) -> str:

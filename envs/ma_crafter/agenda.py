@@ -6,7 +6,7 @@ make alone (wood, table, the first two pickaxes); what takes several agents is a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from emcoop.envs.embodiment import ActionCall
@@ -51,12 +51,11 @@ class Situation:
         kits: Agents known to hold coal and iron for an iron pickaxe, itself included (wood is everywhere).
         holders: Agents known to hold coal, and iron.
         steps: Steps to the nearest known cell of a material or station, by name; missing if none is known.
-        furnace_needs_table: Whether iron tools take a table beside the furnace.
         drink, food, energy, health: Own needs, 0 to 9; 9 where there are none.
     """
 
     coop: r.CoopRules
-    uses: Callable[[str], dict[str, int]]
+    uses: Mapping[str, Mapping[str, int]]
     harvested: dict[str, int]
     n_alive: int
     bag: dict[str, int]
@@ -65,7 +64,6 @@ class Situation:
     kits: int
     holders: dict[str, int]
     steps: dict[str, int]
-    furnace_needs_table: bool
     drink: int
     food: int
     energy: int
@@ -168,11 +166,11 @@ def preparation(now: Situation, tier: int, stones: int = 0, table: bool = False)
         table: Whether a table has to stand near by in any case.
     """
     missing = range(now.tier, tier)
-    wood = sum(now.uses(PICKAXES[k])["wood"] for k in missing) + (tier >= 2)
-    stone = stones + sum(now.uses(PICKAXES[k]).get("stone", 0) for k in missing)
+    wood = sum(now.uses[PICKAXES[k]]["wood"] for k in missing) + (tier >= 2)
+    stone = stones + sum(now.uses[PICKAXES[k]].get("stone", 0) for k in missing)
     builds = (len(missing) > 0 or table) and now.steps.get("table", UNKNOWN_STEPS) > TABLE_WITHIN
     if builds:
-        wood += now.uses("table")["wood"]
+        wood += now.uses["table"]["wood"]
     calls, steps = _collect(now, "tree", max(0, wood - now.bag["wood"]))
     if builds:
         if "stone" in now.steps:
@@ -196,5 +194,5 @@ def _collect(now: Situation, resource: str, count: int) -> tuple[list[ActionCall
 
 def furnace_calls(now: Situation) -> tuple[list[ActionCall], int]:
     """Return the calls that build a furnace, and about how many steps they take."""
-    calls, steps = preparation(now, max(now.tier, 1), now.uses("furnace")["stone"], table=True)
+    calls, steps = preparation(now, max(now.tier, 1), now.uses["furnace"]["stone"], table=True)
     return [*calls, ActionCall("place", {"object": "furnace"})], steps + 2

@@ -19,10 +19,7 @@ from emcoop.errors import ConfigError, unknown_name
 Grid = NDArray[np.uint8]
 IntArray = NDArray[np.int32]
 
-LETTERS = {
-    ".": r.GRASS, "~": r.WATER, "S": r.STONE, "#": r.PATH, "_": r.SAND, "T": r.TREE, "L": r.LAVA, "C": r.COAL,
-    "I": r.IRON, "D": r.DIAMOND, "B": r.TABLE, "F": r.FURNACE,
-}  # fmt: skip
+LETTERS = {r.LETTERS[material]: material for material in range(r.GRASS, r.PLANT)}
 """Materials of a hand-made map by letter."""
 FACING_AT_START = r.DIRECTIONS.index("down")
 

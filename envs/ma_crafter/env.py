@@ -9,9 +9,8 @@ from itertools import compress
 from typing import Any
 
 import numpy as np
-from gymnasium import logger, spaces
+from gymnasium import spaces
 from numpy.typing import NDArray
-from pettingzoo import ParallelEnv
 
 from emcoop.envs.ma_crafter import rules as r
 from emcoop.envs.ma_crafter import world as w
@@ -46,9 +45,9 @@ from emcoop.envs.parallel_env import (
     ActionReader,
     BlockPool,
     LazyEvents,
+    WindowedEnv,
     agent_names,
     check_options,
-    check_render_mode,
 )
 from emcoop.errors import ActionError
 from emcoop.rng import SeedSequence
@@ -61,7 +60,7 @@ FACE_IT = (-1, 0, 0)
 NOT_HELD = np.zeros(1, np.bool_)
 
 
-class MACrafterEnv(ParallelEnv[str, Observation, Any]):
+class MACrafterEnv(WindowedEnv):
     """Cooperative survival and crafting in an open world (MA-Crafter; see `docs/ma-crafter.md`).
 
     Actions are `Discrete(18)`: 0 noop, 1-4 move left, right, up, down, 5 do, 6 sleep, 7-10 place stone, table, furnace,
@@ -102,6 +101,7 @@ class MACrafterEnv(ParallelEnv[str, Observation, Any]):
         "is_parallelizable": True,
     }
     keys: Mapping[str, int] = KEYS
+    title = "MA-Crafter"
     action_names: tuple[str, ...] = r.ACTIONS
 
     def __init__(
@@ -128,12 +128,8 @@ class MACrafterEnv(ParallelEnv[str, Observation, Any]):
         self.observation = check_observation(observation)
         self.image_size = check_image_size(image_size, self.settings.view)
         self.sharing = check_flag("sharing", sharing)
-        self.render_mode = check_render_mode(render_mode)
-        self.possible_agents = agent_names(n_agents)
-        self.agents: list[str] = []
+        super().__init__(agent_names(n_agents), render_mode)
         self._seeds = SeedSequence()
-        self._window: Any = None
-        self._sub_seed = -1
         self._registers = np.full((1, n_agents, 3), FACE_IT, np.int32)
         self._registers_set = False
         self._observation_space = observation_space(self.settings, observation, self.image_size)
@@ -162,9 +158,9 @@ class MACrafterEnv(ParallelEnv[str, Observation, Any]):
         self._state_space = spaces.Box(-(2**31), 2**31 - 1, self.state().shape, np.int32)
         self.scratch = make_scratch(settings)
         self._events: CrafterEvents | None = None
-        self._make_buffers()
+        self.make_buffers()
 
-    def _make_buffers(self) -> None:
+    def make_buffers(self) -> None:
         """Make what a step works with and no other environment may share."""
         cols, rows = self.settings.view
         n = self.settings.n_agents
@@ -206,7 +202,6 @@ class MACrafterEnv(ParallelEnv[str, Observation, Any]):
         begun = start(self.settings, chosen, options or {})
         if begun.materials.shape != self.world.settings.area:
             self._prepare(replace(self.settings, area=begun.materials.shape))
-        self._sub_seed = begun.sub_seed
         begun.place(self.world, 0, chosen)
         self._registers[:] = FACE_IT
         self._registers_set = False
@@ -217,7 +212,7 @@ class MACrafterEnv(ParallelEnv[str, Observation, Any]):
             self.render()
         infos = self._infos()
         for info in infos.values():
-            info["sub_seed"] = self._sub_seed
+            info["sub_seed"] = begun.sub_seed
         return self._observe(), infos
 
     def step(
@@ -325,13 +320,9 @@ class MACrafterEnv(ParallelEnv[str, Observation, Any]):
         infos: dict[str, dict[str, Any]] = {name: {"events": ()} for name in self.agents}
         if self._events is not None:
             read, has_event = self._events.of_agent, self.scratch.by_agent[HAS_EVENT]
-            if self._all_live:
-                for i, info in compress(enumerate(infos.values()), has_event.tolist()):
-                    info["events"] = LazyEvents(read, i)
-            else:
-                for i, info in zip(self._living.tolist(), infos.values()):
-                    if has_event[i]:
-                        info["events"] = LazyEvents(read, i)
+            flags = has_event if self._all_live else has_event[self._living]
+            for i, info in compress(zip(self._living.tolist(), infos.values()), flags.tolist()):
+                info["events"] = LazyEvents(read, i)
         return infos
 
     # What is asked about the state -----------------------------------------------------------------------------------
@@ -381,44 +372,27 @@ class MACrafterEnv(ParallelEnv[str, Observation, Any]):
 
     def clone(self) -> MACrafterEnv:
         """Return an independent copy in the same state, without a window."""
-        twin = MACrafterEnv.__new__(MACrafterEnv)
-        twin.__dict__.update(self.__dict__)
-        twin.agents = list(self.agents)
-        twin.render_mode = None
-        twin._window = None
+        twin: MACrafterEnv = self.shell()
         twin.world = self.world.clone()
         twin.scratch = make_scratch(self.world.settings)
         twin._registers = self._registers.copy()
         twin._seeds = copy(self._seeds)
-        twin._make_buffers()
+        twin.make_buffers()
         return twin
 
     # Pictures --------------------------------------------------------------------------------------------------------
 
-    def render(self) -> Any:
-        """Draw the world.
+    def draw_text(self) -> str:
+        """Return map and team as text."""
+        from emcoop.envs.ma_crafter.render import render_ansi
 
-        Returns:
-            `rgb_array`: `(height, width, 3)` uint8, the map and the team; `ansi`: text; `human`: None, in a window.
-        """
-        from emcoop.envs.ma_crafter.render import render_ansi, render_team
+        return render_ansi(self.snapshot())
 
-        if self.render_mode is None:
-            logger.warn(f"nothing to render: create the environment with render_mode, one of {', '.join(RENDER_MODES)}")
-            return None
-        snapshot = self.snapshot()
-        if self.render_mode == "ansi":
-            return render_ansi(snapshot)
-        frame = render_team(snapshot)
-        if self.render_mode == "rgb_array":
-            return frame
-        if self._window is None:
-            from emcoop.envs.window import Window
+    def draw(self) -> NDArray[np.uint8]:
+        """Return map and team as a picture."""
+        from emcoop.envs.ma_crafter.render import render_team
 
-            self._window = Window()
-        caption = f"MA-Crafter  step {snapshot['step']}  score {self.score:.2f}"
-        self._window.show(frame, caption, int(self.metadata["render_fps"]))
-        return None
+        return render_team(self.snapshot())
 
     def render_seat(self, agent: int) -> NDArray[np.uint8]:
         """Draw what one agent sees, with its needs and bag, for a person who plays it."""
@@ -433,18 +407,3 @@ class MACrafterEnv(ParallelEnv[str, Observation, Any]):
     def seat_lines(self, agent: int) -> list[str]:
         """Return why an agent's actions do nothing, a headline first; nothing if they do something."""
         return seat_lines(self.world, agent)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Copy and pickle everything but the window."""
-        return {**self.__dict__, "_window": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take over a copied state; buffers are made anew, because copies of their views would stand alone."""
-        self.__dict__.update(state)
-        self._make_buffers()
-
-    def close(self) -> None:
-        """Close the window, if any."""
-        if self._window is not None:
-            self._window.close()
-            self._window = None

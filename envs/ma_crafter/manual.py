@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from emcoop.envs.ma_crafter import rules as r
@@ -19,10 +19,10 @@ def help_lines(settings: CrafterSettings) -> list[str]:
         *(_harvest(name, coop, info["needs"]) for name, info in data["collect"].items()),
         "",
         "Place on the cell you face:",
-        *(f"  {name}: {_cost(preset['place'][name])}" for name in r.PLACEABLE),
+        *(f"  {name}: {cost(preset['place'][name])}" for name in r.PLACEABLE),
         "",
         "Make; of several agents one pays and each gets the tool:",
-        *(f"  {_plain(name)}: {_cost(preset['make'][name])}{_together(coop.craft[name])}" for name in r.TOOLS),
+        *(f"  {_plain(name)}: {cost(preset['make'][name], coop.craft[name])}" for name in r.TOOLS),
         "",
         "Near: within one cell, diagonals too.",
     ]
@@ -35,14 +35,19 @@ def _harvest(name: str, coop: r.CoopRules, tool: str | None) -> str:
     return f"  {name}: {_count(coop.quorum[name], 'agent')}{held}{far}"
 
 
-def _cost(entry: Mapping[str, Any]) -> str:
-    uses = ", ".join(f"{amount} {item}" for item, amount in entry["uses"].items())
-    near: Sequence[str] = entry["near"]
-    return f"{uses}; near {' and '.join(near)}" if near else uses
+def cost(entry: Mapping[str, Any], need: int = 1) -> str:
+    """Return what an entry of the preset's costs takes, in words.
 
-
-def _together(need: int) -> str:
-    return f"; {_count(need, 'agent')}" if need > 1 else ""
+    Args:
+        entry: What it `uses`, and what it has to be `near`.
+        need: Agents it takes.
+    """
+    parts = [", ".join(f"{amount} {item}" for item, amount in entry["uses"].items())]
+    if entry["near"]:
+        parts.append(f"near {' and '.join(entry['near'])}")
+    if need > 1:
+        parts.append(_count(need, "agent"))
+    return "; ".join(parts)
 
 
 def _count(number: int, what: str) -> str:

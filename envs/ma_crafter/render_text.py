@@ -12,12 +12,10 @@ from emcoop.envs.ma_crafter import rules as r
 
 Snapshot = Mapping[str, Any]
 
-MATERIAL_LETTERS = " .~S#_TLCIDBFp"
-"""One letter for each of `rules.MATERIALS`, those of hand-made maps."""
 RIPE_LETTER, DOWN_LETTER, GONE_LETTER, CROWD_LETTER = "P", "x", "+", "@"
 MOB_LETTERS = ("z", "k", "^v<>", "c")
 """Zombie, skeleton, arrow by facing, cow."""
-_TAKEN = {*MATERIAL_LETTERS, RIPE_LETTER, DOWN_LETTER, *"".join(MOB_LETTERS)}
+_TAKEN = {*r.LETTERS, RIPE_LETTER, DOWN_LETTER, *"".join(MOB_LETTERS)}
 AGENT_LETTERS = string.digits + "".join(c for c in string.ascii_lowercase + string.ascii_uppercase if c not in _TAKEN)
 TEXT_COLUMNS = 120
 MOST_LISTED = 10
@@ -59,7 +57,7 @@ def _header(snapshot: Snapshot) -> str:
 
 
 def _legend(n_agents: int) -> str:
-    names = zip(MATERIAL_LETTERS, r.MATERIALS, strict=True)
+    names = zip(r.LETTERS, r.MATERIALS, strict=True)
     materials = ", ".join(f"{letter} {name}" for letter, name in names if name != "outside")
     last = AGENT_LETTERS[min(n_agents, len(AGENT_LETTERS)) - 1]
     agents = f"agents 0 to {last} in the order of {AGENT_LETTERS[:14]}..." if n_agents > 10 else f"agents 0 to {last}"
@@ -70,7 +68,7 @@ def _legend(n_agents: int) -> str:
 
 def _terrain(snapshot: Snapshot) -> Any:
     """Return the letters of materials and plants, `(rows, cols)` of one character each."""
-    letters = np.array(list(MATERIAL_LETTERS))[np.asarray(snapshot["materials"])]
+    letters = np.array(list(r.LETTERS))[np.asarray(snapshot["materials"])]
     letters[np.asarray(snapshot["ripe"], np.bool_)] = RIPE_LETTER
     return letters
 

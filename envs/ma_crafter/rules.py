@@ -20,6 +20,8 @@ MATERIALS = (
 """What a cell is made of, by id. `outside` surrounds the map; a `plant` is a sapling in the ground."""
 (OUTSIDE, GRASS, WATER, STONE, PATH, SAND, TREE, LAVA, COAL, IRON, DIAMOND, TABLE, FURNACE, PLANT) = range(14)
 N_MATERIALS = len(MATERIALS)
+LETTERS = " .~S#_TLCIDBFp"
+"""One letter for each material: in texts, and but for the first and the last in hand-made maps."""
 WALKABLE = (GRASS, PATH, SAND)
 RESOURCES = (TREE, STONE, COAL, IRON, DIAMOND)
 """Materials with a collect quorum, in the order of the technology tree."""
@@ -64,17 +66,18 @@ CELLS_PER_MAP = 64 * 64
 
 # Offsets in the table of rules that kernels read. Single numbers ...
 (
-    BAG_LIMIT, NEEDS, ENEMIES, NIGHT, REVIVE, SCARCE, MAX_STEPS, GOAL,
+    BAG_LIMIT, NEEDS, ENEMIES, NIGHT, REVIVE, MAX_STEPS, GOAL,
     START, MOST, FOOD_AFTER, DRINK_AFTER, ENERGY_AFTER, REST_AFTER, HEAL_AFTER, HARM_AFTER,
     DRINK_GIVES, COW_GIVES, PLANT_GIVES, RIPENS, REVIVE_AGENTS, REVIVE_WITHIN, REVIVE_HEALTH, WIDEST,
-) = range(24)  # fmt: skip
+) = range(23)  # fmt: skip
+NUMBERS = WIDEST + 1
 # ... by material: quorum, radius, item needed (-1 none), item given, what it leaves, points and units that score ...
-QUORUM, RADIUS, TOOL, GIVES, LEAVES, POINTS, DEMAND = (24 + k * N_MATERIALS for k in range(7))
+QUORUM, RADIUS, TOOL, GIVES, LEAVES, POINTS, DEMAND = (NUMBERS + k * N_MATERIALS for k in range(7))
 # ... by tool: quorum, bits of the stations needed, then items used (6 x 12) ...
-CRAFT_QUORUM = 24 + 7 * N_MATERIALS
+CRAFT_QUORUM = NUMBERS + 7 * N_MATERIALS
 MAKE_NEAR = CRAFT_QUORUM + len(TOOLS)
 MAKE_USES = MAKE_NEAR + len(TOOLS)
-# ... by placeable: bits of the stations needed, bits of materials it goes on, material, items used (4 x 12).
+# ... by placeable: bits of the stations needed, bits of the materials it goes on, then items used (4 x 12).
 PLACE_NEAR = MAKE_USES + len(TOOLS) * N_ITEMS
 PLACE_ON = PLACE_NEAR + len(PLACEABLE)
 PLACE_USES = PLACE_ON + len(PLACEABLE)
@@ -166,7 +169,6 @@ def amounts(uses: Mapping[str, int]) -> list[int]:
     return [uses.get(name, 0) for name in ITEMS]
 
 
-RulesTable = NDArray[np.int32]
 MOST_SHARED = 20
 """The largest quantity a share register can name."""
 
@@ -182,7 +184,7 @@ def read_share(code: int) -> tuple[int, int, int]:
     return (*divmod(rest, N_ITEMS), quantity + 1)
 
 
-def rules_table(settings: Any) -> RulesTable:
+def rules_table(settings: Any) -> NDArray[np.int32]:
     """Return the rules of some settings as the integers kernels read, `(RULES_SIZE,)`; see the offsets above.
 
     Args:
@@ -192,7 +194,7 @@ def rules_table(settings: Any) -> RulesTable:
     preset, mode, needs = data["presets"][settings.preset], data["modes"][settings.mode], data["needs"]
     table = np.zeros(RULES_SIZE, np.int32)
     table[:WIDEST] = [
-        preset["bag_limit"], mode["needs"], mode["enemies"], mode["night"], mode["revive"], settings.scarce,
+        preset["bag_limit"], mode["needs"], mode["enemies"], mode["night"], mode["revive"],
         settings.max_steps, settings.goal is not None, needs["start"], needs["most"], needs["food"], needs["drink"],
         needs["energy"], needs["rest"], needs["heal"], needs["harm"], needs["drink_gives"], needs["cow_gives"],
         needs["plant_gives"], needs["plant_ripens"], *data["revive"].values(),

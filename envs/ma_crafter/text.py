@@ -6,6 +6,7 @@ from emcoop.envs.embodiment import TaskView
 from emcoop.envs.ma_crafter import rules as r
 from emcoop.envs.ma_crafter import sight as s
 from emcoop.envs.ma_crafter import world as w
+from emcoop.envs.ma_crafter.manual import cost
 from emcoop.envs.ma_crafter.view import CrafterView
 
 MOST_LISTED = 12
@@ -13,9 +14,8 @@ MOST_LISTED = 12
 PER_KIND = 3
 """Cells of a kind listed at most."""
 SIGHTS = ("tree", "stone", "coal", "iron", "diamond", "water", "lava", "table", "furnace", "plant")
-SYMBOLS = dict(zip(r.MATERIALS, " .~S#_TLCIDBFp"))
-"""How the window is drawn, by material; agents are digits or `A`, creatures small letters."""
 CREATURES = dict(zip(w.MOBS, "zk*c"))
+"""How creatures are drawn in the window; materials are `rules.LETTERS`, agents digits or `A`."""
 
 
 def describe(view: CrafterView) -> str:
@@ -45,7 +45,7 @@ def _window(view: CrafterView) -> str:
     (row, col), pad = view.position, view.world.pad
     top, left = row - rows // 2, col - cols // 2
     seen = view.world.materials[0, top + pad : top + pad + rows, left + pad : left + pad + cols]
-    drawn = [[SYMBOLS[r.MATERIALS[m]] for m in line] for line in seen.tolist()]
+    drawn = [[r.LETTERS[m] for m in line] for line in seen.tolist()]
     for kind in range(len(w.MOBS)):
         for v, u in view.known.creatures(view.me, kind):
             if 0 <= v - top < rows and 0 <= u - left < cols:
@@ -103,17 +103,11 @@ def _worth(view: CrafterView, task: TaskView) -> str:
 
 
 def _costs(view: CrafterView) -> str:
-    """Say what can be made and placed from what, and where."""
+    """Say what can be placed and made from what, and where."""
     preset = r.read_rules()["presets"][view.world.settings.preset]
-    parts = []
-    for verb in ("place", "make"):
-        for name, info in preset[verb].items():
-            uses = " + ".join(f"{count} {item}" for item, count in info["uses"].items())
-            near = f" near {' and '.join(info['near'])}" if info["near"] else ""
-            need = view.coop.craft[name] if verb == "make" else 1
-            hands = f" with {need} agents, one of whom pays" if need > 1 else ""
-            parts.append(f"{verb} {name} from {uses}{near}{hands}")
-    return "You can " + "; ".join(parts) + "."
+    place = [f"place {name} ({cost(preset['place'][name])})" for name in r.PLACEABLE]
+    make = [f"make {name} ({cost(preset['make'][name], view.coop.craft[name])})" for name in r.TOOLS]
+    return f"You can {', '.join(place + make)}; of several agents that make something together one pays."
 
 
 def _tasks(view: CrafterView) -> str:

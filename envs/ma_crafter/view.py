@@ -16,6 +16,7 @@ from emcoop.envs.ma_crafter import sight as s
 from emcoop.envs.ma_crafter import surveys as v
 from emcoop.envs.ma_crafter import world as w
 from emcoop.envs.ma_crafter.concepts import CONCEPTS, RESOURCES
+from emcoop.envs.ma_crafter.facts import cell_key
 from emcoop.envs.ma_crafter.knowledge import Knowledge
 from emcoop.envs.navigation import DCOL, DROW, UNREACHABLE
 
@@ -40,11 +41,10 @@ def cell_of(task: str) -> tuple[str, Cell] | None:
 
 
 @cache
-def _uses(preset: str) -> tuple[Callable[[str], dict[str, int]], bool]:
-    """Return what making or placing something takes, by name, and whether iron tools take a table and a furnace."""
+def _uses(preset: str) -> dict[str, dict[str, int]]:
+    """Return what making or placing something takes, by name."""
     rules = r.read_rules()["presets"][preset]
-    uses = {name: info["uses"] for verb in ("place", "make") for name, info in rules[verb].items()}
-    return uses.__getitem__, len(rules["make"]["iron_pickaxe"]["near"]) > 1
+    return {name: info["uses"] for verb in ("place", "make") for name, info in rules[verb].items()}
 
 
 class CrafterView:
@@ -138,12 +138,11 @@ class CrafterView:
     @cached_property
     def now(self) -> plans.Situation:
         """What bears on the agent's plans."""
-        uses, needs_table = _uses(self.world.settings.preset)
         team, needy = self.counts, self.world.rules[r.NEEDS] == 1
         vitals = self.own[w.HEALTH : w.ENERGY + 1] if needy else [9] * 4
         return plans.Situation(
             coop=self.coop,
-            uses=uses,
+            uses=_uses(self.world.settings.preset),
             harvested=self.harvested,
             n_alive=team[v.N_ALIVE],
             bag=self.bag,
@@ -152,7 +151,6 @@ class CrafterView:
             kits=team[v.N_KITS],
             holders={"coal": team[v.N_COAL], "iron": team[v.N_IRON]},
             steps=self.steps,
-            furnace_needs_table=needs_table,
             health=vitals[0],
             food=vitals[1],
             drink=vitals[2],
@@ -270,9 +268,9 @@ class CrafterView:
         """Return what others have to know to take part: what is in the cell, or where the station is."""
         named = cell_of(task)
         if named is not None:
-            return {f"cell:{named[1][0]},{named[1][1]}": named[0]}
+            return {cell_key(*named[1]): named[0]}
         station = self.station if task == plans.MAKE else None
-        return {} if station is None else {f"cell:{station[0]},{station[1]}": "furnace"}
+        return {} if station is None else {cell_key(*station): "furnace"}
 
     def news(self, most: int) -> dict[str, Any]:
         """Return where the agent is with what tools, and its oldest untold discoveries."""

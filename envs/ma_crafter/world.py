@@ -217,7 +217,7 @@ def seed_of(b: Board) -> np.uint64:
 @part
 def is_walkable(material: int) -> bool:
     """Say whether agents, cows and zombies walk on a material."""
-    return material == r.GRASS or material == r.PATH or material == r.SAND
+    return material in r.WALKABLE
 
 
 @part

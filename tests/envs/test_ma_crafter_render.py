@@ -24,11 +24,10 @@ from emcoop.envs.ma_crafter.render import (
     strip_rows,
 )
 from emcoop.envs.ma_crafter.render_kernels import night_grain
-from emcoop.envs.ma_crafter.render_text import MATERIAL_LETTERS
 from emcoop.envs.ma_crafter.tiles import AGENT, AGENT_INKS, N_SLOTS, POSES, SELF, tiles
 from emcoop.errors import ConfigError
 
-LETTERS = dict(zip(MATERIAL_LETTERS, range(r.N_MATERIALS), strict=True))
+LETTERS = dict(zip(r.LETTERS, range(r.N_MATERIALS), strict=True))
 MAP = [
     "..TSC~~~~~..",
     "#_LIDBFp...T",
@@ -371,7 +370,7 @@ def test_text_shows_the_letters_of_hand_made_maps():
     for (row, col), letter in on_top.items():
         expected[row][col] = letter
     assert lines[2:10] == ["".join(row) for row in expected]
-    for letter, name in zip(MATERIAL_LETTERS, r.MATERIALS, strict=True):
+    for letter, name in zip(r.LETTERS, r.MATERIALS, strict=True):
         assert name == "outside" or f"{letter} {name}" in lines[1]
     assert lines[10].startswith("0 faces right; health 9, food 8, drink 7, energy 6; bag: ")
     assert [line.split(";")[0] for line in lines[11:]] == ["1 asleep", "2 down", "3 gone"]

@@ -199,7 +199,7 @@ def test_the_text_names_costs_points_and_whole_kits_only() -> None:
     text = (
         world_of(rows, [(7, 10), (7, 9), (7, 8)], [{}, {"wood": 1}, {"wood": 1, "coal": 1, "iron": 1}]).view(0).text()
     )
-    assert "place table from 2 wood" in text
+    assert "place table (2 wood)" in text
     assert "75 points" in text
     assert text.count("all it takes for an iron pickaxe") == 1
 
