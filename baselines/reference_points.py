@@ -1,7 +1,7 @@
 """Reference points: the heuristics beside published figures, and the ladder random < greedy < team <= oracle.
 
 Run it with `python -m emcoop.baselines.reference_points`; CUBE takes about a minute on two cores, MA-Crafter about
-ten, most of it the oracle's trials over 2,000 steps. `--only cube` or `--only ma-crafter` runs one of them.
+eight, most of it the oracle's trials over 2,000 steps. `--only cube` or `--only ma-crafter` runs one of them.
 """
 
 from __future__ import annotations

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from ma_crafter_script import paint, world_of
 
 import emcoop
 from emcoop.envs.embodiment import FAR, NEVER, Failed
@@ -18,22 +18,8 @@ from emcoop.rng import generator
 MEADOW = ["." * 21] * 15
 
 
-def world_of(
-    rows: Sequence[str], agents: Sequence[tuple[int, int]], bags: Sequence[dict[str, int]] = (), **more: Any
-) -> Any:
-    world = make_embodiment("MACrafter-v0", n_agents=len(agents), **{"mode": "creative", **more})
-    options: dict[str, Any] = {"map": list(rows), "agents": [list(cell) for cell in agents]}
-    if bags:
-        options["inventory"] = [dict(bag) for bag in bags]
-    world.reset(0, options)
-    return world
-
-
-def with_cells(cells: dict[tuple[int, int], str], rows: Sequence[str] = MEADOW) -> list[str]:
-    grid = [list(row) for row in rows]
-    for (row, col), letter in cells.items():
-        grid[row][col] = letter
-    return ["".join(row) for row in grid]
+def with_cells(cells: dict[tuple[int, int], str]) -> list[str]:
+    return paint(MEADOW, *((row, col, letter) for (row, col), letter in cells.items()))
 
 
 def told(value: Any, step: int = 0) -> Any:
