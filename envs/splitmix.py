@@ -33,6 +33,8 @@ def mix(x: np.uint64) -> np.uint64:
 def fold(state: np.uint64, value: int) -> np.uint64:
     """Return a hash of `state` and `value`: different values never collide for one state.
 
+    States that differ in a few bits do collide (`fold(0, 1) == fold(1, 0)`): a state has to be hashed itself.
+
     Args:
         state: uint64; a seed or the result of another `fold`.
         value: Whole number of at least 0.

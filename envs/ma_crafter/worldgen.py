@@ -69,10 +69,11 @@ def generate(settings: CrafterSettings, seed: int) -> GeneratedWorld:
     Raises:
         ConfigError: A bad seed, or a quorum for which a map of this shape has no room.
     """
-    root = seed_number(seed)
+    world_seed = seed_number(seed)
     tries = []
     for sub_seed in range(TRIES):
-        world_seed = np.uint64(fold(root, sub_seed))
+        # Each try follows from the one before: counting from the seed would lead into the tries of the next seeds.
+        world_seed = np.uint64(fold(world_seed, sub_seed))
         materials, tunnels = terrain(settings.area, world_seed)
         lacking = sum(survey(materials, settings).missing.values())
         tries.append((lacking, sub_seed, world_seed, materials, tunnels))
