@@ -81,6 +81,8 @@ _CHECKS: dict[type[Event], Callable[[Any, int, int], str]] = {
     schema.Stage: _listed,
     schema.Action: _listed,
     schema.Activation: _named("agent"),
+    schema.LlmCall: _named("agent"),
+    schema.Monitor: _listed,
     schema.Plan: _named("agent"),
     schema.Message: _named("sender"),
     schema.Reaction: _named("agent"),

@@ -13,28 +13,22 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias, Union, get_args
 
-import msgspec
+from emcoop.trace.event import EVERYONE, Event
+from emcoop.trace.thinking import (
+    Activation,
+    Claim,
+    LlmCall,
+    Message,
+    Monitor,
+    Observation,
+    Plan,
+    Reaction,
+    Round,
+    Stage,
+    Transport,
+)
 
 SCHEMA = "emcoop-trace-1"
-
-EVERYONE = "*"
-"""Recipients of a broadcast: everyone the topology lets the sender reach."""
-
-Recipients: TypeAlias = Union[list[int], str]  # noqa: UP007 - evaluated at run time by msgspec on Python 3.10
-
-
-class Event(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag=str.lower):
-    """What all events share.
-
-    Attributes:
-        seq: Place in the log, counted from 0.
-        t: Environment steps taken before this event.
-        c: Cognitive rounds started before or with this event.
-    """
-
-    seq: int = -1
-    t: int = 0
-    c: int = 0
 
 
 class Run(Event):
@@ -69,8 +63,11 @@ class Episode(Event):
         channel: Channel settings; empty = every message arrives next round.
         budgets: Limits that were in force.
         options: Options given to `reset` (an explicit board).
+        monitors: Names and options of the monitors.
+        thinking: How long decisions take, if they take more than one round: `rounds`, `tokens_per_round`,
+            `tokens_per_step`.
         regime: `open` or `matched`.
-        privileged: True if any planner could see what its agent may not know.
+        privileged: True if any planner or monitor used what the agents may not know.
     """
 
     env_id: str
@@ -83,151 +80,10 @@ class Episode(Event):
     channel: dict[str, Any] = {}
     budgets: dict[str, Any] = {}
     options: dict[str, Any] = {}
+    monitors: list[dict[str, Any]] = []
+    thinking: dict[str, Any] = {}
     regime: str = "open"
     privileged: bool = False
-
-
-class Round(Event):
-    """One cognitive round begins: how many agents are in each stage.
-
-    Attributes:
-        reason, wait, execute, interrupt: Number of agents per stage; they add up to the team.
-    """
-
-    reason: int = 0
-    wait: int = 0
-    execute: int = 0
-    interrupt: int = 0
-
-
-class Stage(Event):
-    """A transition of one or more agents between stages.
-
-    Attributes:
-        agents: Who changed.
-        before, after: `R` reason, `W` wait, `X` execute, `I` interrupt.
-        cause: `commit`, `all_ready`, `done`, `failed`, `message`, `resume`, `replan`, `forced`, `regroup`.
-    """
-
-    agents: list[int]
-    before: str
-    after: str
-    cause: str
-
-
-class Observation(Event):
-    """A text view a planner asked for.
-
-    Attributes:
-        agent: Whose view.
-        digest: Hash of the text.
-        text: The text itself, only when text was asked to be kept.
-    """
-
-    agent: int
-    digest: str
-    text: str = ""
-
-
-class Activation(Event):
-    """One decision of one agent: from the round its planner was asked to the round it took effect.
-
-    Attributes:
-        id: Counted over the episode.
-        agent: Who decided.
-        started: Cognitive round in which it was asked.
-        outcome: `plan`, `resume`, `listen` (spoke or listened, no plan yet), `forced` (budget ran out).
-        status: `ok`, or what was wrong with the planner's answer.
-        messages: Ids of the messages it sent.
-    """
-
-    id: int
-    agent: int
-    started: int
-    outcome: str
-    status: str = "ok"
-    messages: list[int] = []
-
-
-class Plan(Event):
-    """A plan was committed or ended.
-
-    Attributes:
-        id: Counted over the episode.
-        agent: Whose plan.
-        event: `commit` or `end`.
-        task: Id of the task it serves, empty if none (commit only).
-        calls: `[concept, arguments]` in order (commit only).
-        assumptions: Facts the plan rests on (commit only).
-        reason: Why it ended: `done`, `failed:<reason>`, `superseded` (replanned), `episode_end`.
-        call: Index of the call at which it ended (end only).
-    """
-
-    id: int
-    agent: int
-    event: str
-    task: str = ""
-    calls: list[tuple[str, dict[str, Any]]] = []
-    assumptions: dict[str, Any] = {}
-    reason: str = ""
-    call: int = -1
-
-
-class Message(Event):
-    """A message as sent; a broadcast is one record.
-
-    Attributes:
-        id: Counted over the episode.
-        sender: Who sent it.
-        recipients: Agent indices, or `*`.
-        act: `request`, `inform`, `commit`, `ack`, `done` or `free`.
-        text: Free text.
-        facts: `[key, value, step observed]`.
-        work: Whether work hangs on it being read (requests and commitments).
-    """
-
-    id: int
-    sender: int
-    recipients: Recipients
-    act: str
-    text: str = ""
-    facts: list[tuple[str, Any, int]] = []
-    work: bool = False
-
-
-class Transport(Event):
-    """What became of the copies of one message.
-
-    Attributes:
-        message: Message id.
-        recipients: Whose copies.
-        outcome: `delivered`, `delayed`, `dropped`, `expired`, `muted`, `not_permitted`, `over_budget`,
-            `no_such_agent`.
-        count: Number of copies.
-    """
-
-    message: int
-    recipients: Recipients
-    outcome: str
-    count: int
-
-
-class Reaction(Event):
-    """How an agent's decision handled delivered messages.
-
-    Attributes:
-        agent: Who read.
-        activation: The decision in whose context they were.
-        label: `consume`, `wait`, `discard`, `reroute`, or `unread` (at the end of the episode).
-        messages: Message ids.
-        to: Whom they were rerouted to.
-    """
-
-    agent: int
-    activation: int
-    label: str
-    messages: list[int]
-    to: list[int] = []
 
 
 class Action(Event):
@@ -341,23 +197,6 @@ class Capability(Event):
     cause: str
 
 
-class Claim(Event):
-    """A checkable fact in a message and its truth, from the environment's own knowledge.
-
-    Attributes:
-        message: Message id.
-        key, value: The fact.
-        when: `sent`, or `read`: written once for all who handle the message in one step (their `Reaction` names them).
-        true: Whether it holds at that moment.
-    """
-
-    message: int
-    key: str
-    value: Any
-    when: str
-    true: bool
-
-
 class Fault(Event):
     """An injected fault: ground truth for detectors.
 
@@ -369,20 +208,6 @@ class Fault(Event):
 
     fault: str
     agent: int = -1
-    detail: dict[str, Any] = {}
-
-
-class Monitor(Event):
-    """A monitor opened a repair round, or an agent ran out of a budget.
-
-    Attributes:
-        monitor: Which monitor; `budget` for an exhausted budget.
-        agents: Whom it concerns.
-        detail: What it said.
-    """
-
-    monitor: str
-    agents: list[int]
     detail: dict[str, Any] = {}
 
 
@@ -433,8 +258,38 @@ class End(Event):
 
 
 AnyEvent: TypeAlias = Union[  # noqa: UP007
-    Run, Episode, Round, Stage, Observation, Activation, Plan, Message, Transport, Reaction, Action, Waiting,
+    Run, Episode, Round, Stage, Observation, Activation, LlmCall, Plan, Message, Transport, Reaction, Action, Waiting,
     Constraint, Task, World, Capability, Claim, Fault, Monitor, Step, End,
 ]  # fmt: skip
 
-KINDS: dict[str, type[Event]] = {cls.__name__.lower(): cls for cls in get_args(AnyEvent)}
+KINDS: dict[str, type[Event]] = {str(cls.__struct_config__.tag): cls for cls in get_args(AnyEvent)}
+
+__all__ = [
+    "EVERYONE",
+    "KINDS",
+    "SCHEMA",
+    "Action",
+    "Activation",
+    "AnyEvent",
+    "Capability",
+    "Claim",
+    "Constraint",
+    "End",
+    "Episode",
+    "Event",
+    "Fault",
+    "LlmCall",
+    "Message",
+    "Monitor",
+    "Observation",
+    "Plan",
+    "Reaction",
+    "Round",
+    "Run",
+    "Stage",
+    "Step",
+    "Task",
+    "Transport",
+    "Waiting",
+    "World",
+]

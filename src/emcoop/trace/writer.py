@@ -162,7 +162,7 @@ def part_of(path: Path) -> Path:
 
 
 def _kind(event: Event) -> str:
-    return type(event).__name__.lower()
+    return str(event.__struct_config__.tag)
 
 
 def _compress(source: Path, target: Path) -> None:
