@@ -15,6 +15,7 @@ from emcoop.cli.bench import bench
 from emcoop.cli.catalogue import list_all
 from emcoop.cli.episode import replay, run
 from emcoop.cli.play import play
+from emcoop.cli.serve import serve
 from emcoop.cli.suites import report, sweep
 from emcoop.errors import EmCoopError
 from emcoop.version import __version__
@@ -26,6 +27,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "report": report,
     "replay": replay,
     "play": play,
+    "serve": serve,
     "bench": bench,
 }
 
