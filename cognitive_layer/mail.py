@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 
 from emcoop.cognitive_layer.budgets import Budgets
-from emcoop.cognitive_layer.channel import Channel
+from emcoop.cognitive_layer.channel import Cells, Channel, Moment
 from emcoop.cognitive_layer.plan import Message, Reaction
 from emcoop.cognitive_layer.recorder import Recorder
 from emcoop.cognitive_layer.seat import Seat
+from emcoop.cognitive_layer.tampering import characters
 from emcoop.cognitive_layer.topologies import Topology
 from emcoop.envs.embodiment import Embodiment
 from emcoop.errors import EmCoopError
@@ -30,6 +31,7 @@ class PostOffice:
         budgets: Limits on messages.
         recorder: The trace.
         embodiment: Learns what was told; checks facts, for the trace only.
+        cells: Returns where agents are, for channels of limited range.
 
     Attributes:
         counters: Copies by fate; see `check_books`.
@@ -43,6 +45,7 @@ class PostOffice:
         budgets: Budgets,
         recorder: Recorder,
         embodiment: Embodiment,
+        cells: Cells,
     ) -> None:
         self._seats = seats
         self._topology = topology
@@ -50,6 +53,8 @@ class PostOffice:
         self._budgets = budgets
         self._recorder = recorder
         self._embodiment = embodiment
+        self._cells = cells
+        self._is_fixed = getattr(topology, "move", None) is None
         self._next_id = 0
         self._checked: dict[int, int] = {}
         self.counters: Counter[str] = Counter()
@@ -65,9 +70,9 @@ class PostOffice:
         self.counters["messages"] += 1
         fates = self._sort(seat, message)
         deliverable = fates.pop("", [])
-        everyone = message.recipients == EVERYONE
+        everyone = self._is_fixed and message.recipients == EVERYONE
         self.counters["copies"] += len(deliverable) + sum(map(len, fates.values()))
-        fates.update(self._channel.send(message, deliverable, self._recorder.c))
+        fates.update(self._channel.send(message, deliverable, self._now(), self._cells))
         for outcome, copies in fates.items():
             if copies:
                 self._transport(message.id, copies, outcome, everyone and len(copies) == len(deliverable))
@@ -75,11 +80,13 @@ class PostOffice:
             self._claims(message, "sent")
         return message.id
 
+    def _now(self) -> Moment:
+        return Moment(self._recorder.t, self._recorder.c)
+
     def _sort(self, seat: Seat, message: Message) -> dict[str, list[int]]:
         """Sort the recipients by what keeps their copy from being sent; the key "" holds those that are sent."""
-        chars = len(message.text) + sum(len(key) + len(str(fact.value)) for key, fact in message.facts.items())
         seat.messages_now += 1
-        seat.chars_now += chars
+        seat.chars_now += characters(message)
         reachable = self._topology.reachable(seat.index)
         named: Sequence[Any] = () if isinstance(message.recipients, str) else message.recipients
         wanted = list(reachable if message.recipients == EVERYONE else dict.fromkeys(named))
@@ -107,23 +114,23 @@ class PostOffice:
         self.counters[outcome] += len(copies)
 
     def is_due(self, now: int) -> bool:
-        """Say whether any message arrives by round `now`."""
-        return self._channel.is_due(now)
+        """Say whether any message arrives by round `now`, without a further step."""
+        return self._channel.is_due(Moment(self._recorder.t, now))
 
     def is_busy(self) -> bool:
-        """Say whether any message is under way."""
-        return bool(self._channel.pending())
+        """Say whether any message is under way for which only rounds have to pass."""
+        return self._channel.awaits_rounds(self._recorder.t)
 
     def deliver(self) -> list[int]:
         """Put every copy that arrives in this round into its mailbox; return who got one, in order."""
         got: set[int] = set()
-        for message, recipients in self._channel.arrivals(self._recorder.c):
+        for _, message, recipients in self._channel.arrivals(self._now()):
             for recipient in recipients:
                 self._seats[recipient].unread.append(message)
             got.update(recipients)
             if message.facts:
                 self._embodiment.learn(recipients, message.facts)
-            everyone = message.recipients == EVERYONE
+            everyone = self._is_fixed and message.recipients == EVERYONE
             complete = everyone and len(recipients) == len(self._topology.reachable(message.sender))
             self._transport(message.id, recipients, "delivered", complete)
         return sorted(got)
@@ -132,35 +139,55 @@ class PostOffice:
         """Apply a decision's reactions to the messages that were in its context; return the ids of rerouted copies."""
         if not shown:
             return []
-        self.counters["rendered"] += len(shown)
-        rerouted = []
         said = {reaction.message: reaction for reaction in reactions}
-        by_label: dict[str, list[int]] = {}
-        ids = set()
-        kept = []
-        for message in shown:
-            ids.add(message.id)
-            reaction = said.get(message.id)
-            label = "consume" if reaction is None else reaction.label
-            if label == "reroute" and reaction is not None:
-                rerouted.append(self._reroute(seat, message, reaction, activation))
+        labels = ["consume" if message.id not in said else said[message.id].label for message in shown]
+        self._take_out(seat, shown)
+        self.counters.update(labels)
+        seat.kept = [message for message, label in zip(shown, labels) if label == "wait"]
+        rerouted = []
+        by_label: dict[str, list[Message]] = {}
+        for message, label in zip(shown, labels):
+            if label == "reroute":
+                rerouted.append(self._reroute(seat, message, said[message.id], activation))
                 continue
-            by_label.setdefault(label, []).append(message.id)
-            if label == "wait":
-                kept.append(message)
-            elif label == "consume":
-                seat.memory.learn(message.facts, message.sender)
-                if self._checked.get(message.id, self._recorder.t) < self._recorder.t:
-                    self._claims(message, "read")
-        seat.unread = [message for message in seat.unread if message.id not in ids]
-        seat.kept = kept
-        for said_label, messages in by_label.items():
-            self._recorder.emit(
-                schema.Reaction(agent=seat.index, activation=activation, label=said_label, messages=messages)
-            )
-            if said_label != "wait":
-                self.counters[said_label] += len(messages)
+            by_label.setdefault(label, []).append(message)
+            if label == "consume":
+                self._consume(seat, message)
+        for handled, messages in by_label.items():
+            self._reaction(seat, activation, handled, messages)
         return rerouted
+
+    def take(self, seat: Seat) -> list[Message]:
+        """Hand a seat that is played from outside what it has been told; it counts as read."""
+        shown = [*seat.kept, *seat.unread]
+        if shown:
+            self._take_out(seat, shown)
+            self.counters["consume"] += len(shown)
+            for message in shown:
+                self._consume(seat, message)
+            self._reaction(seat, -1, "consume", shown)
+        return shown
+
+    def _take_out(self, seat: Seat, shown: Sequence[Message]) -> None:
+        """Take what has been shown out of the mailbox; a second copy that came since stays."""
+        self.counters["rendered"] += len(shown)
+        seen = Counter(message.id for message in shown)
+        later = []
+        for message in [*seat.kept, *seat.unread]:
+            if seen[message.id]:
+                seen[message.id] -= 1
+            else:
+                later.append(message)
+        seat.kept, seat.unread = [], later
+
+    def _consume(self, seat: Seat, message: Message) -> None:
+        seat.memory.learn(message.facts, message.sender)
+        if self._checked.get(message.id, self._recorder.t) < self._recorder.t:
+            self._claims(message, "read")
+
+    def _reaction(self, seat: Seat, activation: int, label: str, messages: Sequence[Message]) -> None:
+        ids = [message.id for message in messages]
+        self._recorder.emit(schema.Reaction(agent=seat.index, activation=activation, label=label, messages=ids))
 
     def _reroute(self, seat: Seat, message: Message, reaction: Reaction, activation: int) -> int:
         self._recorder.emit(
@@ -168,7 +195,6 @@ class PostOffice:
                 agent=seat.index, activation=activation, label="reroute", messages=[message.id], to=list(reaction.to)
             )
         )
-        self.counters["reroute"] += 1
         return self._send(seat, msgspec.structs.replace(message, recipients=tuple(reaction.to)))
 
     def _claims(self, message: Message, when: str) -> None:
@@ -185,23 +211,37 @@ class PostOffice:
         Returns:
             The counters.
         """
-        for message, recipients in self._channel.pending():
+        for _, message, recipients in self._channel.pending():
             self._transport(message.id, recipients, "expired", False)
         for seat in self._seats:
-            left = [message.id for message in [*seat.kept, *seat.unread]]
+            left = [*seat.kept, *seat.unread]
             if left:
-                self._recorder.emit(schema.Reaction(agent=seat.index, activation=-1, label="unread", messages=left))
+                self._reaction(seat, -1, "unread", left)
                 self.counters["unread"] += len(left)
         check_books(self.counters)
         return dict(sorted(self.counters.items()))
 
 
-LOST = ("dropped", "expired", "muted", "not_permitted", "over_budget", "no_such_agent")
+LOST = ("dropped", "expired", "muted", "out_of_range", "not_permitted", "over_budget", "no_such_agent")
+"""Fates of a copy that does not arrive. What happens on the way (`delayed`, `corrupted`) is no fate."""
+
+HANDLED = ("consume", "discard", "reroute")
+"""What ends the handling of a delivered copy."""
 
 
 def check_books(counters: Counter[str]) -> None:
-    """Raise unless every copy sent was delivered or lost, and every delivered one was handled or left unread."""
-    if counters["copies"] != counters["delivered"] + sum(counters[outcome] for outcome in LOST):
+    """Check that every copy is accounted for once.
+
+    Copies sent, and their duplicates, were delivered or lost; those delivered were handled or left unread; and as often
+    as a planner was shown one it handled it or kept it for later.
+
+    Raises:
+        EmCoopError: They are not: a defect of this package.
+    """
+    if counters["copies"] + counters["duplicated"] != counters["delivered"] + sum(counters[fate] for fate in LOST):
         raise EmCoopError(f"message counters do not reconcile: {dict(counters)}")
-    if counters["delivered"] != sum(counters[label] for label in ("consume", "discard", "reroute", "unread")):
+    handled = sum(counters[label] for label in HANDLED)
+    if counters["delivered"] != handled + counters["unread"]:
         raise EmCoopError(f"message handling does not reconcile: {dict(counters)}")
+    if counters["rendered"] != handled + counters["wait"]:
+        raise EmCoopError(f"messages shown do not reconcile with those handled: {dict(counters)}")

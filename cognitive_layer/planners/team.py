@@ -1,13 +1,17 @@
 """The team planner: allocates several tasks at once, and agrees on them only through messages.
 
 What it knows of the others' intentions it has heard; what the topology or the channel keeps back it does not know.
-Alone (no topology, or nothing heard) it chooses by chance.
+A leader assigns the work, in a tree through those between. Without one, all work out the same allocation where all hear
+all; where they hear only some, they elect who organises whom. Alone (no topology, or nothing heard) it chooses by
+chance.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+import msgspec
 
 from emcoop.cognitive_layer.plan import (
     EVERYONE,
@@ -20,17 +24,25 @@ from emcoop.cognitive_layer.plan import (
     PlanningContext,
     SeatSetup,
 )
-from emcoop.cognitive_layer.planners.allocation import Priority, allocate, choose_alone, join_or_open, open_tasks
+from emcoop.cognitive_layer.planners.allocation import (
+    FOR_ALL,
+    Priority,
+    allocate,
+    choose_alone,
+    join_or_open,
+    mend,
+    open_tasks,
+)
+from emcoop.cognitive_layer.planners.commanding import Chain, tasks_of
+from emcoop.cognitive_layer.planners.electing import Election
 from emcoop.cognitive_layer.stages import I
-from emcoop.cognitive_layer.topologies.named import PATIENCE
+from emcoop.cognitive_layer.topologies.contract import PATIENCE
 from emcoop.envs.embodiment import TaskView
 
 NOTHING = "none"
 NEWS = 6
 """Discoveries told in one message at most."""
 
-FOR_ALL = Priority(2.0, 2.0, 0.0)
-"""How tasks compare when the whole team is dealt out: heavy tasks first, hands are no matter."""
 FOR_ONE = Priority(1.0, 2.0, 1.0)
 """How tasks compare when one agent chooses for itself: a task that takes many hands is less likely to get them."""
 
@@ -47,33 +59,50 @@ class TeamPlanner:
         self._rng = setup.rng
         self._topology = setup.topology
         self._leader = setup.leader
+        self._chain = Chain(setup.reports)
+        self._reports = frozenset(setup.reports)
+        self._election = Election(setup.rng.random)
         self._task_of: dict[int, str] = {}
         self._waiting: set[int] = set()
         self._idle: set[int] = set()
         self._bids: dict[int, int] = {}
         self._bid_at = -1
         self._without_task = False
+        self._reported_at = -1
 
     async def decide(self, context: PlanningContext) -> Decision:
         """Take in what was said, then lead, follow, join or bid, as the topology has it."""
         self._listen(context)
+        mended = mend(context) if context.notices else None
+        if mended is not None:
+            return Decision(mended, self._tell_of(context, mended.task))
         if self._leader == self._me:
             return self._lead(context)
         if self._leader >= 0:
             return self._follow(context)
         if self._topology == "debate":
             return Decision(RESUME) if context.stage is I else self._join(context)
-        if context.reachable:
+        if context.reachable and self._topology == "decentralized":
             return self._bid(context)
-        return Decision(RESUME) if context.stage is I else self._alone(context)
+        if context.reachable:
+            return self._elect(context)
+        if context.stage is I:
+            return Decision(RESUME)
+        return self._organise(context, set()) if self._task_of else self._alone(context)
 
     # What it has heard ---------------------------------------------------------------------------------------------
 
     def _listen(self, context: PlanningContext) -> None:
         for message in context.unread:
+            self._election.hear(message, context.step)
+            for agent in self._chain.hear(message, self._n):
+                self._task_of.pop(agent, None)
+                self._waiting.add(agent)
             for key, fact in message.facts.items():
-                if key == "task" and message.kind in ("commit", "ack"):
+                if key == "task" and message.kind in ("commit", "ack") and isinstance(fact.value, str):
                     self._task_of[message.sender] = fact.value
+                elif key == "doing" and message.sender in self._reports:
+                    self._task_of.update(tasks_of(fact.value, self._n))
                 elif key == "free":
                     self._task_of.pop(message.sender, None)
                     self._bids[message.sender] = context.step
@@ -98,39 +127,84 @@ class TeamPlanner:
         leads_itself = context.stage is not I
         free = self._waiting | self._idle | ({self._me} if leads_itself else set())
         given = allocate(tasks, free, context.view.travel, committed, FOR_ALL)
-        orders = [
-            Message((i,), "request", facts=_facts(context, order=given.get(i, NOTHING)))
-            for i in sorted(free - {self._me})
-            if i in given or i in self._waiting
-        ]
+        told = [i for i in free - {self._me} if i in given or i in self._waiting]
+        orders = self._orders(context, {i: given.get(i, NOTHING) for i in told})
         self._waiting.clear()
         self._idle = free - set(given) - {self._me}
         self._task_of.update({i: task for i, task in given.items() if i != self._me})
         return Decision(self._plan(context, given.get(self._me)) if leads_itself else RESUME, tuple(orders))
 
+    def _orders(self, context: PlanningContext, tasks: Mapping[int, str]) -> list[Message]:
+        """Tell agents what to do, those further below through the one they report to."""
+        messages = []
+        for report, theirs in self._chain.pass_down(tasks).items():
+            said: dict[str, Any] = {"order": theirs.pop(report)} if report in theirs else {}
+            if theirs:
+                said["orders"] = {str(i): task for i, task in theirs.items()}
+            messages.append(Message((report,), "request", facts=_facts(context, **said)))
+        return messages
+
     def _follow(self, context: PlanningContext) -> Decision:
-        """Do what the leader asks; report when out of work; without an answer, choose alone.
+        """Do what the leader asks, and pass on what it asks of others; report when out of work; else choose alone.
 
         Who was told that there is nothing to do keeps out of the way until the leader calls.
         """
-        orders = [m.facts["order"].value for m in context.unread if m.sender == self._leader and "order" in m.facts]
+        from_above = [m for m in context.unread if m.sender == self._leader]
+        orders = [m.facts["order"].value for m in from_above if "order" in m.facts]
+        passed = self._pass_on(context, from_above)
         busy = context.plan.task if context.stage is I and context.plan is not None else ""
         if context.stage is I and (busy or not orders):
-            return Decision(RESUME, (self._ack(context, busy),) if orders else ())
+            said = self._report(context) if self._chain.has_fresh() else ()
+            return Decision(RESUME, (*passed, *said, *((self._ack(context, busy),) if orders else ())))
         if orders:
             self._without_task = orders[-1] == NOTHING
-            return Decision(self._plan(context, orders[-1]), (self._ack(context, orders[-1]),))
+            return Decision(self._plan(context, orders[-1]), (*passed, self._ack(context, orders[-1])))
         if self._without_task:
-            return Decision(self._plan(context, None))
-        if context.waited < PATIENCE:
-            return Decision(None, (Message((self._leader,), "free", facts=_facts(context, NEWS, free=True)),))
-        alone = self._alone(context)
-        task = alone.plan.task if isinstance(alone.plan, Plan) else ""
-        return Decision(alone.plan, (self._ack(context, task),))
+            said = self._report(context) if self._chain.has_fresh() else ()
+            return Decision(self._plan(context, None), (*passed, *said))
+        if self._has_patience(context):
+            return Decision(None, (*passed, *self._report(context, free=True)))
+        own = self._manage(context)
+        task = own.plan.task if isinstance(own.plan, Plan) else ""
+        return Decision(own.plan, (*passed, *own.messages, self._ack(context, task)))
+
+    def _pass_on(self, context: PlanningContext, from_above: Iterable[Message]) -> list[Message]:
+        """Hand orders for others below down to those they report to."""
+        orders: dict[int, str] = {}
+        for message in from_above:
+            if "orders" in message.facts:
+                orders.update(tasks_of(message.facts["orders"].value, self._n))
+        self._task_of.update(orders)
+        self._waiting.difference_update(orders)
+        return self._orders(context, orders)
+
+    def _has_patience(self, context: PlanningContext) -> bool:
+        """Say whether to go on waiting for the leader; whoever hears others too is called only when there is news."""
+        if len(context.reachable) == 1:
+            return context.waited < PATIENCE
+        return context.rounds_left > 1 and (self._reported_at != context.step or bool(context.unread))
+
+    def _report(self, context: PlanningContext, **said: Any) -> tuple[Message, ...]:
+        """Tell the superior who is free, and what those below have found."""
+        if len(context.reachable) > 1 and self._reported_at == context.step and not self._chain.has_fresh():
+            return ()
+        if said:
+            self._reported_at = context.step
+        below, news = self._chain.pass_up()
+        facts = {**news, **_facts(context, NEWS, **said, **below)}
+        return (Message((self._leader,), "free", facts=facts),)
+
+    def _manage(self, context: PlanningContext) -> Decision:
+        """Do without the superior: direct those below who wait, join peers who said what they do, or choose alone."""
+        if self._waiting:
+            return self._lead(context)
+        knows_peers = not self._reports and bool(self._committed(context))
+        return Decision((self._join(context) if knows_peers else self._alone(context)).plan)
 
     def _ack(self, context: PlanningContext, task: str) -> Message:
-        """Tell the leader what this agent is really doing."""
-        return Message((self._leader,), "ack", facts=_facts(context, NEWS, task=task or NOTHING))
+        """Tell the leader, and peers, what this agent is really doing."""
+        peers = [i for i in context.reachable if i != self._leader and i not in self._reports]
+        return Message((self._leader, *peers), "ack", facts=_facts(context, NEWS, task=task or NOTHING))
 
     def _join(self, context: PlanningContext) -> Decision:
         """Join or avoid what earlier speakers committed to, and say so."""
@@ -171,9 +245,59 @@ class TeamPlanner:
             return Decision(RESUME)
         return self._announce(context, given.get(self._me))
 
+    def _elect(self, context: PlanningContext) -> Decision:
+        """Say that it is free, and how it is placed; then organise those it hears, or do as whoever does asks.
+
+        An agent without a task that hears of somebody free while it idles says so too, and then takes orders.
+        """
+        idles = context.stage is I
+        if idles and (context.plan is None or context.plan.task):
+            return Decision(RESUME)
+        now = self._election.at(context.step)
+        if now.order is not None and context.view.task(now.order) is not None:
+            return self._announce(context, now.order)
+        if not now.has_bid and (now.free or not idles):
+            now.has_bid = True
+            bid = Message(EVERYONE, "inform", facts=_facts(context, NEWS, free=True))
+            return Decision(RESUME if idles else None, (bid,))
+        if idles:
+            return Decision(RESUME)
+        if now.free and now.mine is None and context.rounds_left > 1:
+            return Decision(None, (Message(EVERYONE, "inform", facts=_facts(context, standing=now.stand())),))
+        if context.waited < 2 or (now.is_led() and context.rounds_left > 1):
+            return Decision(None)
+        return self._organise(context, now.free.intersection(context.reachable))
+
+    def _organise(self, context: PlanningContext, others: set[int]) -> Decision:
+        """Share tasks out among the free agents this one hears, itself included; without any, choose by chance.
+
+        Others it does not hear may be at a task too: whoever is seen there counts like one that has said so.
+        """
+        heard = self._committed(context)
+        tasks = open_tasks(context.view, heard)
+        taken = {task.id: max(heard.get(task.id, 0), task.in_place) for task in tasks}
+        given = allocate(tasks, {*others, self._me}, context.view.travel, taken, FOR_ONE) if others else {}
+        orders = self._orders(context, {i: task for i, task in given.items() if i != self._me})
+        mine = given.get(self._me)
+        if mine is None:
+            for task_id in given.values():
+                taken[task_id] += 1
+            left = [msgspec.structs.replace(task, in_place=taken[task.id]) for task in tasks]
+            mine = choose_alone(left, self._own_travel(context, left), self._rng.random, FOR_ONE)
+        own = self._announce(context, mine)
+        return Decision(own.plan, (*orders, *own.messages))
+
     def _announce(self, context: PlanningContext, task: str | None) -> Decision:
+        return Decision(self._plan(context, task), self._commit(context, task))
+
+    def _commit(self, context: PlanningContext, task: str | None) -> tuple[Message, ...]:
         said = (Message(EVERYONE, "commit", facts=_facts(context, NEWS, task=task or NOTHING)),)
-        return Decision(self._plan(context, task), said if context.reachable else ())
+        return said if context.reachable else ()
+
+    def _tell_of(self, context: PlanningContext, task: str) -> tuple[Message, ...]:
+        """Say what it does now that a monitor has objected to what it did."""
+        is_led = self._leader not in (-1, self._me)
+        return (self._ack(context, task),) if is_led else self._commit(context, task)
 
     def _alone(self, context: PlanningContext) -> Decision:
         tasks = context.view.tasks()
@@ -198,6 +322,8 @@ def _facts(context: PlanningContext, news: int = 0, **said: Any) -> dict[str, Fa
         news: Discoveries to tell at most; 0 tells nothing of the speaker's own.
         **said: The point of the message.
     """
-    task = said.get("task") or said.get("order")
-    told = {**(context.view.news(news) if news else {}), **(context.view.about(task) if task else {}), **said}
-    return {key: Fact(value, context.step) for key, value in told.items()}
+    tasks = dict.fromkeys([said.get("task") or said.get("order"), *said.get("orders", {}).values()])
+    told: dict[str, Any] = {**(context.view.news(news) if news else {})}
+    for task in tasks:
+        told.update(context.view.about(task) if task else {})
+    return {key: Fact(value, context.step) for key, value in {**told, **said}.items()}

@@ -5,22 +5,30 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import pytest
-from cognitive_tools import TOPOLOGIES, Puppet, call, check_stages, in_turn, of, plan, play, say, wait
+from cognitive_tools import Puppet, call, check_stages, in_turn, of, plan, play, say, wait
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emcoop.cognitive_layer.asking import drive
+from emcoop.cognitive_layer.episode import Session
 from emcoop.cognitive_layer.mail import check_books
 from emcoop.cognitive_layer.plan import EVERYONE, RESUME, Decision, Fact, Message, PlanningContext, Reaction
 from emcoop.cognitive_layer.stages import I
+from emcoop.cognitive_layer.topologies import make_topology
 from emcoop.errors import EmCoopError
 from emcoop.trace import schema
 
 N = 4
 FINAL = ("consume", "discard", "reroute", "unread")
-LOST = ("dropped", "expired", "muted", "not_permitted", "over_budget", "no_such_agent")
+LOST = ("dropped", "expired", "muted", "out_of_range", "not_permitted", "over_budget", "no_such_agent")
+ON_THE_WAY = ("delayed", "corrupted", "duplicated")
+TOPOLOGIES = (
+    "individual", "centralized", "debate", "decentralized", "hybrid", "tree", "ring", "star", "grid", "small_world",
+)  # fmt: skip
 
 
 class Chatterbox(Puppet):
@@ -51,11 +59,17 @@ class Chatterbox(Puppet):
         return Reaction(message, label, to)
 
 
+@cache
 def reach(topology: str, sender: int) -> Sequence[int]:
+    """Return whom an agent reaches: a table for the four plain topologies, the topology's own word for the others."""
     others = [i for i in range(N) if i != sender]
-    if topology == "centralized":
-        return others if sender == 0 else [0]
-    return {"individual": [], "debate": list(range(sender + 1, N)), "decentralized": others}[topology]
+    plain = {
+        "individual": [],
+        "centralized": others if sender == 0 else [0],
+        "debate": list(range(sender + 1, N)),
+        "decentralized": others,
+    }
+    return plain[topology] if topology in plain else make_topology(topology, N)[0].reachable(sender)
 
 
 def copies(events: Sequence[schema.Event], topology: str) -> tuple[Counter[Any], Counter[Any]]:
@@ -78,7 +92,12 @@ CHANNELS = st.fixed_dictionaries(
     optional={
         "loss": st.sampled_from((0.3, 1.0)),
         "delay": st.integers(1, 3),
-        "control": st.just("mute"),
+        "delay_steps": st.integers(1, 3),
+        "range": st.integers(0, 3),
+        "bandwidth": st.sampled_from((5, 20)),
+        "corruption": st.sampled_from((0.3, 1.0)),
+        "duplicate": st.sampled_from((0.3, 1.0)),
+        "control": st.sampled_from(("mute", "shuffle")),
     },
 )
 BUDGETS = st.fixed_dictionaries(
@@ -92,7 +111,7 @@ BUDGETS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(
     seed=st.integers(0, 10**6),
     topology=st.sampled_from(TOPOLOGIES),
@@ -110,22 +129,28 @@ def test_the_books_balance(
     assert result.status == "completed", result.error
     check_stages(result.events, N)
     fate, label = copies(result.events, topology)
-    assert all(count == 1 for count in fate.values()), "each copy has one fate"
-    assert Counter((message, agent) for message, agent, _ in fate).most_common(1)[0][1] == 1 if fate else True
-    assert set(label) == {(message, agent) for message, agent, outcome in fate if outcome == "delivered"}
-    assert all(count == 1 for count in label.values()), "each delivered copy is handled once, or left unread"
+    fates: Counter[Any] = Counter()
+    for (message, agent, outcome), count in fate.items():
+        if outcome in ON_THE_WAY:
+            assert count == 1, "what happens on the way is noted once"
+        else:
+            fates[message, agent] += count
+    assert all(count == 1 + fate[(*copy, "duplicated")] for copy, count in fates.items()), "each copy has one fate"
+    delivered = {(message, agent): k for (message, agent, outcome), k in fate.items() if outcome == "delivered"}
+    assert label == delivered, "each delivered copy is handled once, or left unread"
 
     counters = of(result, schema.End)[0].counters
-    by_outcome = Counter(outcome for _, _, outcome in fate)
-    assert {name: counters.get(name, 0) for name in (*LOST, "delivered")} == {
-        name: by_outcome[name] for name in (*LOST, "delivered")
-    }
-    assert counters.get("copies", 0) == sum(by_outcome.values())
+    by_outcome: Counter[str] = Counter()
+    for (_, _, outcome), count in fate.items():
+        by_outcome[outcome] += count
+    names = (*LOST, *ON_THE_WAY, "delivered")
+    assert {name: counters.get(name, 0) for name in names} == {name: by_outcome[name] for name in names}
+    assert counters.get("copies", 0) + by_outcome["duplicated"] == sum(fates.values())
     if channel.get("control") == "mute":
         assert by_outcome["delivered"] == 0
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=30, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 10**6), topology=st.sampled_from(TOPOLOGIES), delay=st.integers(0, 2))
 def test_only_what_was_in_the_context_is_handled(seed: int, topology: str, delay: int) -> None:
     team = [Chatterbox(seed, seat) for seat in range(N)]
@@ -145,7 +170,7 @@ def test_only_what_was_in_the_context_is_handled(seed: int, topology: str, delay
     assert handled == {activation: ids for activation, ids in shown.items() if ids}
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 10**6), topology=st.sampled_from(TOPOLOGIES))
 def test_nobody_reads_what_was_not_sent_to_it(seed: int, topology: str) -> None:
     team = [Chatterbox(seed, seat) for seat in range(N)]
@@ -236,4 +261,47 @@ def test_books_that_do_not_balance_are_an_error() -> None:
         check_books(Counter(copies=2, delivered=1))
     with pytest.raises(EmCoopError, match="does not reconcile"):
         check_books(Counter(copies=1, delivered=1))
-    check_books(Counter(copies=3, delivered=2, dropped=1, consume=1, unread=1))
+    with pytest.raises(EmCoopError, match="do not reconcile with those handled"):
+        check_books(Counter(copies=1, delivered=1, consume=1))
+    check_books(Counter(copies=3, delivered=2, dropped=1, rendered=1, consume=1, unread=1))
+    check_books(Counter(copies=2, duplicated=1, delivered=2, out_of_range=1, rendered=5, consume=2, wait=3))
+
+
+def test_a_second_copy_that_comes_while_the_first_is_thought_about_is_not_lost() -> None:
+    reader = react("consume")
+    sender = in_turn(say(1), wait(20))
+    result = play([sender, reader], topology="decentralized", channel={"duplicate": 1.0}, thinking_rounds=3)
+    assert result.status == "completed", result.error
+    assert [(e.agent, e.label, e.messages) for e in of(result, schema.Reaction)] == [(1, "consume", [0])] * 2
+
+
+def test_the_books_are_closed_after_a_planner_fails() -> None:
+    def fail(puppet: Puppet, context: PlanningContext) -> Any:
+        if context.unread:
+            raise RuntimeError("lost for words")
+        return Decision(None)
+
+    chatter = Puppet(lambda puppet, context: say(1, 2, plan=None if context.stage is not I else RESUME))
+    result = play([chatter, Puppet(fail), react("wait")], topology="decentralized", channel={"delay": 1})
+    counters = of(result, schema.End)[0].counters
+    assert (result.status, counters["delivered"], counters["unread"]) == ("agent_error", 2, 2)
+    assert counters["expired"] == 2
+    check_books(Counter(counters))
+
+
+def test_a_seat_played_from_outside_reads_its_messages_when_it_takes_them() -> None:
+    told = in_turn(say(1, text="left", door=7), wait(20))
+    session = Session(
+        "Cube-v0", n_agents=2, planner=[told, in_turn(wait(1))], topology="decentralized", played=[1], max_steps=4
+    )
+    for step in range(4):
+        drive(session.think())
+        heard = session.heard(1)
+        assert [(m.sender, m.text) for m in heard] == ([(0, "left")] if step == 0 else [])
+        session.act({1: 0})
+    result = session.finish()
+    assert [(e.agent, e.activation, e.label, e.messages) for e in of(result, schema.Reaction)] == [
+        (1, -1, "consume", [0])
+    ]
+    counters = of(result, schema.End)[0].counters
+    assert (counters["rendered"], counters["consume"]) == (1, 1)
