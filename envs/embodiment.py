@@ -172,6 +172,13 @@ class View(Protocol):
     def sample(self, draw: Callable[[], float]) -> ActionCall:
         """Return a random valid call; `draw` gives uniform numbers in [0, 1)."""
 
+    def problem(self, calls: Sequence[ActionCall]) -> str:
+        """Say why a plan cannot be carried out as far as this agent knows, naming the call; empty if nothing is known.
+
+        Args:
+            calls: The plan; concepts and arguments fit their schemas.
+        """
+
     def news(self, most: int) -> Mapping[str, Any]:
         """Return facts worth telling the others, those about itself and the oldest discoveries not told yet.
 
@@ -295,6 +302,10 @@ class Embodiment(Protocol):
     noop: int
     meetings: MeetingPoints
 
+    @property
+    def rules(self) -> str:
+        """The rules of this instance in words, with its numbers; nothing that an agent may not know."""
+
     def reset(self, seed: int, options: Mapping[str, Any] | None = None) -> StepOutcome:
         """Start an episode; the outcome lists all positions and objects, and no reward."""
 
@@ -355,6 +366,18 @@ class Embodiment(Protocol):
 
     def clone(self) -> Embodiment:
         """Return an independent copy in the same state."""
+
+    def imagine(self, agents: Sequence[int] | None, salt: int) -> Embodiment:
+        """Return a world of its own that holds only what some agents know together, and lets all of them know it.
+
+        It goes on by the real dynamics with a random stream of its own, never the episode's. What they do not know is
+        plain ground; agents and objects they do not know of are not there, though all indices stay the same. Two true
+        worlds that differ only in what these agents do not know give imagined worlds with the same state hash.
+
+        Args:
+            agents: One or more agents that know what they know; None for everything there is.
+            salt: Seed of the random stream; derive it from public things such as the step.
+        """
 
 
 def fill_arguments(concept: Concept, args: Mapping[str, Any]) -> dict[str, Any] | Failed:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from emcoop.errors import ConfigError
 
 _MAX_KEYS = 64
+_MOST_TYPED = 4 * _MAX_KEYS
+_SEND, _CANCEL, _DELETE = ("return", "enter"), "escape", "backspace"
+_REPEAT_AFTER_MS, _REPEAT_EVERY_MS = 400, 40
 _BACKDROP = (43, 50, 64)
 _WAITING_FPS = 30
 _MARGIN = 16
@@ -50,7 +53,7 @@ class Window:
         self._pygame: Any = None
         self._clock: Any = None
         self._picture: Any = None
-        self._keys: deque[str] = deque(maxlen=_MAX_KEYS)
+        self._typed: deque[tuple[str, str]] = deque(maxlen=_MOST_TYPED)
 
     def show(self, frame: NDArray[np.uint8], caption: str, fps: int) -> None:
         """Show one frame and wait until the next one is due.
@@ -84,21 +87,70 @@ class Window:
         """
         if self._pygame is not None:
             self._handle_events()
-        pressed = list(self._keys)
-        self._keys.clear()
-        return pressed
+        pressed = [key for key, _ in self._typed if key]
+        self._typed.clear()
+        return pressed[-_MAX_KEYS:]
 
     def wait_key(self) -> str:
         """Wait for a key and return its name; empty once the window is closed, or if it never opened.
 
         Keys pressed before count: a person may type ahead.
         """
-        while self._pygame is not None:
-            if self._keys:
-                return self._keys.popleft()
+        while True:
+            key, _ = self._wait_typed()
+            if key or self._pygame is None:
+                return key
+
+    def wait_until(self, is_over: Callable[[], bool]) -> bool:
+        """Keep the window alive until something is over; return False if it is closed before.
+
+        Keys pressed meanwhile are kept.
+        """
+        while not is_over():
+            if self._pygame is None:
+                return False
             self._handle_events()
             self._clock.tick(_WAITING_FPS)
-        return ""
+        return self._pygame is not None
+
+    def ask_text(self, show: Callable[[str], None], most: int, text: str = "") -> str | None:
+        """Let a person type a line: Enter ends it, Escape gives up, Backspace deletes.
+
+        Args:
+            show: Called with the text so far, at first and after every change; it shows a frame.
+            most: Characters of the text; more are ignored.
+            text: What stands there at first.
+
+        Returns:
+            The text, None if the person gave up or closed the window, or if it never opened.
+        """
+        show(text)
+        if self._pygame is not None:
+            self._pygame.key.set_repeat(_REPEAT_AFTER_MS, _REPEAT_EVERY_MS)
+        try:
+            while self._pygame is not None:
+                key, more = self._wait_typed()
+                if key in _SEND:
+                    return text
+                if key == _CANCEL:
+                    return None
+                changed = text[:-1] if key == _DELETE else (text + more)[:most]
+                if changed != text:
+                    text = changed
+                    show(text)
+        finally:
+            if self._pygame is not None:
+                self._pygame.key.set_repeat()
+        return None
+
+    def _wait_typed(self) -> tuple[str, str]:
+        """Wait for a key, or for text, and return both, one of them empty; both are once the window is closed."""
+        while self._pygame is not None:
+            if self._typed:
+                return self._typed.popleft()
+            self._handle_events()
+            self._clock.tick(_WAITING_FPS)
+        return "", ""
 
     def close(self) -> None:
         """Close the window for good; closing twice, or before the first frame, is fine."""
@@ -132,7 +184,9 @@ class Window:
                 self.close()
                 return
             if event.type == pygame.KEYDOWN:
-                self._keys.append(pygame.key.name(event.key))
+                self._typed.append((pygame.key.name(event.key), ""))
+            elif event.type == pygame.TEXTINPUT:
+                self._typed.append(("", event.text))
             elif event.type in (pygame.VIDEORESIZE, pygame.VIDEOEXPOSE):
                 self._draw()
 

@@ -35,6 +35,8 @@ MAY_IMPORT = {
     ),
     "emcoop.leaderboards": (
         "emcoop.leaderboards",
+        "emcoop.cognitive_layer.monitors",
+        "emcoop.cognitive_layer.planners",
         "emcoop.envs",
         "emcoop.metrics",
         "emcoop.registration",

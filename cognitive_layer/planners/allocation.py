@@ -6,7 +6,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from emcoop.envs.embodiment import NEVER, TaskView, View
+import msgspec
+
+from emcoop.cognitive_layer.plan import Plan, PlanningContext
+from emcoop.envs.embodiment import NEVER, NO_TASK, TaskView, View
 
 Travel = Callable[[str, Sequence[int]], Sequence[int]]
 """Estimates for each agent the steps until it is in place for a task."""
@@ -31,6 +34,10 @@ class Priority:
         worth = task.value + 1e-6
         effort = 1.0 + travel + task.remaining
         return float(worth**self.weight / (effort**self.effort * max(need, 1) ** self.hands))
+
+
+FOR_ALL = Priority(2.0, 2.0, 0.0)
+"""How tasks compare when a team is dealt out: heavy tasks first, hands are no matter."""
 
 
 def open_tasks(view: View, names: Collection[str]) -> list[TaskView]:
@@ -103,6 +110,47 @@ def allocate(
             found.difference_update(members)
         del wanting[chosen]
     return given
+
+
+def deal_out(
+    tasks: Sequence[TaskView], agents: Collection[int], travel: Travel, committed: Mapping[str, int]
+) -> dict[int, str]:
+    """Give agents the tasks they can fill, by what all who know the same tasks and places agree on.
+
+    How long a task takes is left out: what is to be prepared for it differs from agent to agent.
+
+    Args:
+        tasks, travel, committed: As in `allocate`.
+        agents: Who is to be given a task.
+
+    Returns:
+        Agent -> task id; agents for whom there is nothing are missing.
+    """
+    alike = [msgspec.structs.replace(task, remaining=0) for task in tasks]
+    return allocate(alike, agents, travel, committed, FOR_ALL, gather=False)
+
+
+def mend(context: PlanningContext) -> Plan | None:
+    """Return the plan with which an agent takes its part in the way out of what monitors told it of.
+
+    All who were told work out the same: the groups that fail share out the tasks that were named, as `deal_out` does.
+
+    Args:
+        context: The agent's situation, with notices.
+
+    Returns:
+        A plan, or None if the agent had better go on as it was.
+    """
+    groups = {task: agents for notice in context.notices for task, agents in notice.groups.items()}
+    agents = sorted({agent for group in groups.values() for agent in group})
+    known = [task for task in map(context.view.task, sorted(groups)) if task is not None]
+    mine = context.view.task(deal_out(known, agents, context.view.travel, {}).get(context.view.me, NO_TASK))
+    if mine is None:
+        return None
+    goes_on = context.plan is not None and context.plan.task == mine.id
+    if goes_on and all(n.constraint == "participation" for n in context.notices if n.task == mine.id):
+        return None
+    return Plan(context.view.recipe(mine.id, mine.required), mine.id, reasoning="worked out by all who were told")
 
 
 def _by_distance(agents: Sequence[int], distances: Sequence[int]) -> list[tuple[int, int]]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from emcoop.cognitive_layer.plan import RESUME, ActionCall, Decision, Plan, PlanningContext, SeatSetup
+from emcoop.cognitive_layer.planners.allocation import mend
 from emcoop.cognitive_layer.stages import I
 from emcoop.errors import ConfigError
 
@@ -35,9 +36,9 @@ class GreedyPlanner:
         """Nothing to prepare."""
 
     async def decide(self, context: PlanningContext) -> Decision:
-        """Commit to the available task with the fewest steps of work left."""
+        """Commit to the available task with the fewest steps of work left; mend a plan that a monitor objects to."""
         if context.stage is I:
-            return Decision(RESUME)
+            return Decision((mend(context) if context.notices else None) or RESUME)
         tasks = [t for t in context.view.tasks() if t.available] or [t for t in context.view.tasks() if t.value]
         if not tasks:
             return Decision(Plan(context.view.idle(), reasoning="nothing to do"))

@@ -20,7 +20,9 @@ from emcoop.envs.cube.controllers import (
     side_of_face,
 )
 from emcoop.envs.cube.env import CubeEnv
+from emcoop.envs.cube.imagination import Seen, covered, known_world, merge_blocks
 from emcoop.envs.cube.knowledge import Knowledge
+from emcoop.envs.cube.manual import rules_text
 from emcoop.envs.cube.tasks import TaskCounter, task_id
 from emcoop.envs.cube.text import describe
 from emcoop.envs.cube.view import Block, CubeView
@@ -35,6 +37,7 @@ from emcoop.envs.embodiment import (
     TaskCount,
     fill_arguments,
 )
+from emcoop.rng import derive_seed
 
 FAILED_PUSHES = ("insufficient_force", "blocked_destination", "contested_push")
 
@@ -73,8 +76,10 @@ class CubeEmbodiment:
         self._counter = TaskCounter(world, self.env.scratch)
         self._sight = self.env.sight
         self._revealed: set[int] = set()
+        self._absent: frozenset[int] = frozenset()
         owners = 1 if self._sight is None else self.n_agents
         self._knowledge = [Knowledge(self.n_agents, (shape[0], shape[1]), self.pad) for _ in range(owners)]
+        self._memories: list[dict[int, Seen]] = [{} for _ in range(owners)]
         self._stuck: set[int] = set()
         self._previous = world.blocks[0].copy()
         self._look()
@@ -88,6 +93,8 @@ class CubeEmbodiment:
         env, world = self.env, self.env.world
         before = world.agents[0].copy()
         self._previous = world.blocks[0].copy()
+        if self._absent:
+            actions = [STAY if i in self._absent else action for i, action in enumerate(actions)]
         observations, rewards, terminations, truncations, infos = env.step(dict(zip(env.agents, actions)))
         self._look()
         events = env.events
@@ -144,7 +151,7 @@ class CubeEmbodiment:
             b: Block(row, col, weights[b]) for b, (row, col) in enumerate(world.blocks[0].tolist()) if not gone[b]
         }
         self._delivered = gone
-        everyone = dict(enumerate(cells))
+        everyone = {i: cell for i, cell in enumerate(cells) if i not in self._absent}
         if self._sight is None:
             self._knowledge[0].refresh(step, world.occupancy[0], self._full_blocks, everyone)
         else:
@@ -169,14 +176,16 @@ class CubeEmbodiment:
         def near(r: int, c: int) -> bool:
             return max(abs(r - row), abs(c - col)) <= sight
 
-        blocks = {
-            b: block
-            for b, block in known.blocks.items()
-            if not any(near(r, c) for r, c in _covered(block)) and not self._delivered[b]
+        memory = {
+            b: seen
+            for b, seen in self._memories[agent].items()
+            if not any(near(r, c) for r, c in covered(seen[1])) and not self._delivered[b]
         }
         for b, block in self._full_blocks.items():
-            if any(near(r, c) for r, c in _covered(block)):
-                blocks[b] = block
+            if any(near(r, c) for r, c in covered(block)):
+                memory[b] = (step, block)
+        self._memories[agent] = memory
+        blocks = {b: block for b, (_, block) in sorted(memory.items())}
         agents = {i: cell for i, cell in everyone.items() if near(*cell)}
         occupancy = np.zeros_like(known.occupancy)
         occupancy[self.env.world.occupancy[0] == OFF_BOARD] = OFF_BOARD
@@ -185,7 +194,7 @@ class CubeEmbodiment:
             occupancy[y : y + block.weight, x : x + block.weight] = -(b + 1)
         for i, (r, c) in agents.items():
             occupancy[r + self.pad, c + self.pad] = i + 1
-        known.refresh(step, occupancy, dict(sorted(blocks.items())), agents)
+        known.refresh(step, occupancy, blocks, agents)
 
     def _known(self, agent: int) -> Knowledge:
         return self._knowledge[0 if self._sight is None else agent]
@@ -259,6 +268,8 @@ class CubeEmbodiment:
 
     def controller(self, agent: int, call: ActionCall) -> Controller | Failed:
         """Return a controller for a call, or why there is none; see `Embodiment.controller`."""
+        if agent in self._absent:
+            return Failed("absent")
         concept = self.concepts.get(call.concept)
         if concept is None:
             return Failed("unknown_concept", {"got": call.concept, "known": sorted(self.concepts)})
@@ -296,6 +307,11 @@ class CubeEmbodiment:
             return None if self.in_line(agent, block, side) else Failed("not_aligned", {"block": block})
 
         return Meet(self.meetings, point, agent, args["count"], args["timeout"], STAY, check)
+
+    @property
+    def rules(self) -> str:
+        """The rules of this instance in words."""
+        return rules_text(self.env.settings, self.env.sight)
 
     # What the judges read ----------------------------------------------------------------------------------------
 
@@ -348,15 +364,44 @@ class CubeEmbodiment:
 
     def clone(self) -> CubeEmbodiment:
         """Return an independent copy of the world in the same state; what agents remember is not copied."""
-        twin = CubeEmbodiment(self.env.clone())
-        twin._reference, twin._sight, twin._revealed = self._reference, self._sight, set(self._revealed)
-        twin._counter = TaskCounter(twin.env.world, twin.env.scratch)
-        twin._stuck, twin._previous = set(self._stuck), self._previous
-        shape = twin.env.world.occupancy.shape[1:]
-        twin._knowledge = [Knowledge(self.n_agents, (shape[0], shape[1]), self.pad) for _ in self._knowledge]
+        twin = self._twin(self.env.clone(), self._sight)
+        twin._revealed = set(self._revealed)
         twin._look()
         return twin
 
+    def imagine(self, agents: Sequence[int] | None, salt: int) -> CubeEmbodiment:
+        """Return a world of its own that holds what these agents know together; see `Embodiment.imagine`.
 
-def _covered(block: Block) -> list[Cell]:
-    return [(block.row + r, block.col + c) for r in range(block.weight) for c in range(block.weight)]
+        With the whole map in sight that is everything. Else agents out of sight are not there and do nothing, and
+        blocks the group does not know are not there either, see `imagination.known_world`.
+        """
+        them = range(self.n_agents) if agents is None else agents
+        knows_all = agents is None or self._sight is None or not self._revealed.isdisjoint(agents)
+        known = {i: cell for j in them for i, cell in self._known(j).agents.items()}
+        world = self.env.world.clone() if knows_all else known_world(self.env.world, known, self._merge(them))
+        twin = self._twin(self.env.over(world, derive_seed(salt, "imagine"), knows_all), None)
+        if not knows_all:
+            twin._absent = frozenset(range(self.n_agents)) - set(known)
+            twin._reference, twin._stuck = {}, set()
+        twin._look()
+        return twin
+
+    def _merge(self, agents: Sequence[int]) -> dict[int, Block]:
+        """Return the blocks some agents with limited sight know of together."""
+        assert self._sight is not None
+        cells = [self._cells[i] for i in agents]
+        seen = [cell for i in agents for cell in self._known(i).agents.values()]
+        return merge_blocks([self._memories[i] for i in agents], cells, self._sight, self._known(agents[0]).step, seen)
+
+    def _twin(self, env: CubeEnv, sight: int | None) -> CubeEmbodiment:
+        """Return an embodiment around a copy of the environment in which nobody has looked yet."""
+        twin = CubeEmbodiment(env)
+        twin._reference, twin._sight, twin._revealed = self._reference, sight, set()
+        twin._counter = TaskCounter(env.world, env.scratch)
+        twin._stuck, twin._absent = set(self._stuck), self._absent
+        twin._previous = env.world.blocks[0].copy()
+        shape = env.world.occupancy.shape[1:]
+        owners = 1 if sight is None else self.n_agents
+        twin._knowledge = [Knowledge(self.n_agents, (shape[0], shape[1]), self.pad) for _ in range(owners)]
+        twin._memories = [{} for _ in range(owners)]
+        return twin

@@ -350,6 +350,26 @@ class CubeEnv(WindowedEnv):
         twin.make_buffers()
         return twin
 
+    def over(self, world: World, seed: int, knows_start: bool) -> CubeEnv:
+        """Return an environment of the same settings over another state: its own seeds, no events, no window.
+
+        Args:
+            world: The state, of as many agents and blocks.
+            seed: Seed from which further episodes take theirs.
+            knows_start: Whether progress counts from where the blocks began; else from the first column.
+        """
+        twin: CubeEnv = self.shell()
+        twin._weights = tuple(world.weights[0].tolist())
+        twin.world = world
+        twin.scratch = make_scratch(self.settings.n_agents, world.n_blocks, world.occupancy.shape[1])
+        twin._events = None
+        twin._seeds = SeedSequence()
+        twin._seeds.next(seed)
+        if not knows_start:
+            twin._start_columns = np.zeros_like(self._start_columns)
+        twin.make_buffers()
+        return twin
+
     def draw_text(self) -> str:
         """Return the board as text."""
         from emcoop.envs.cube.render import render_ansi

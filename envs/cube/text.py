@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from emcoop.envs.cube.view import Block, CubeMap
 
 MOST_LISTED = 12
@@ -18,19 +20,16 @@ def describe(known: CubeMap, me: int) -> str:
     ]
     blocks = sorted(known.blocks, key=lambda b: (_gap(known.blocks[b], row, col), b))
     lines.append(f"Blocks you know of: {len(blocks)}.")
-    lines += [_block_line(known, b) for b in blocks[:MOST_LISTED]]
+    lines += [known.once(("line", b), partial(_block_line, known, b)) for b in blocks[:MOST_LISTED]]
     if len(blocks) > MOST_LISTED:
         lines.append(f"- and {len(blocks) - MOST_LISTED} more, farther away")
-    others = sorted((i for i in known.agents if i != me), key=lambda i: (_steps(known.agents[i], row, col), i))
+    others = known.nearest_agents(row, col, MOST_LISTED + 1)
+    others = [i for i in others if i != me][:MOST_LISTED]
     if others:
-        shown = ", ".join(f"{i} at {known.agents[i]}" for i in others[:MOST_LISTED])
-        rest = len(others) - MOST_LISTED
+        shown = ", ".join(f"{i} at {known.agents[i]}" for i in others)
+        rest = len(known.agents) - 1 - len(others)
         lines.append(f"Other agents you see: {shown}{f' and {rest} more' if rest > 0 else ''}.")
     return "\n".join(lines)
-
-
-def _steps(cell: tuple[int, int], row: int, col: int) -> int:
-    return abs(cell[0] - row) + abs(cell[1] - col)
 
 
 def _gap(block: Block, row: int, col: int) -> int:

@@ -7,15 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
 
 from emcoop.envs.cube.scratch import DCOL, DROW
 from emcoop.envs.cube.tasks import FACES, task_id
 from emcoop.envs.embodiment import FAR, ActionCall, TaskView
 
+T = TypeVar("T")
+
 LEFT_FACE = "left"
 ALIGN_TIMEOUT = 60
 IDLE_PERIOD = 4
+MOST_NAMED = 20
 
 
 class Block(NamedTuple):
@@ -45,15 +50,30 @@ class CubeMap:
         self.n_agents = n_agents
         self.agents: Mapping[int, tuple[int, int]] = MappingProxyType(agents)
         self.blocks: Mapping[int, Block] = MappingProxyType(blocks)
-        self._at: dict[tuple[int, int], int] | None = None
-        self._tasks: tuple[TaskView, ...] | None = None
-        self._quiet: list[int] | None = None
+        self._kept: dict[Any, Any] = {}
+
+    def once(self, what: Any, work_out: Callable[[], T]) -> T:
+        """Return what `work_out` gives, worked out once for everybody who has this map.
+
+        Args:
+            what: Names the value; anything hashable.
+            work_out: Works it out of the map alone.
+        """
+        if what not in self._kept:
+            self._kept[what] = work_out()
+        kept: T = self._kept[what]
+        return kept
 
     def agent_at(self, row: int, col: int) -> int | None:
         """Return who stands on a cell, as far as is known."""
-        if self._at is None:
-            self._at = {cell: i for i, cell in self.agents.items()}
-        return self._at.get((row, col))
+        return self.once("at", lambda: {cell: i for i, cell in self.agents.items()}).get((row, col))
+
+    def nearest_agents(self, row: int, col: int, most: int) -> list[int]:
+        """Return the agents nearest to a cell on foot, nearest first; ties: smallest index."""
+        indices = np.array(list(self.agents))
+        steps = np.abs(np.array(list(self.agents.values())) - (row, col)).sum(axis=1)
+        nearest: list[int] = indices[np.lexsort((indices, steps))[:most]].tolist()
+        return nearest
 
     def to_goal(self, block: Block) -> int:
         """Return how many columns a block still has to go."""
@@ -89,7 +109,9 @@ class CubeMap:
 
     def chain(self, index: int, face: str = LEFT_FACE) -> list[int]:
         """Return the blocks that move if this one is pushed on a face: itself, and those in touch with it ahead."""
-        side = FACES.index(face)
+        return self.once(("chain", index, face), lambda: self._chain(index, FACES.index(face)))
+
+    def _chain(self, index: int, side: int) -> list[int]:
         found = [index]
         for b in found:
             row, col, w = self.blocks[b]
@@ -106,6 +128,9 @@ class CubeMap:
 
     def aligned(self, index: int) -> int:
         """Return how many agents stand in line behind the left face of a block (or of a block of its chain)."""
+        return self.once(("aligned", index), lambda: self._aligned(index))
+
+    def _aligned(self, index: int) -> int:
         count = 0
         for b in self.chain(index):
             for row, col in self.face_cells(self.blocks[b], LEFT_FACE):
@@ -119,12 +144,14 @@ class CubeMap:
 
         A block counts for the rows above and below it too: that is where agents pass to reach its face.
         """
-        if self._quiet is None:
-            self._quiet = [self.size - 1] * self.size
-            for block in self.blocks.values():
-                for row in range(max(block.row - 1, 0), min(block.row + block.weight + 1, self.size)):
-                    self._quiet[row] = min(self._quiet[row], block.col - 3)
-        return self._quiet
+        return self.once("quiet", self._quiet_limits)
+
+    def _quiet_limits(self) -> list[int]:
+        limits = [self.size - 1] * self.size
+        for block in self.blocks.values():
+            for row in range(max(block.row - 1, 0), min(block.row + block.weight + 1, self.size)):
+                limits[row] = min(limits[row], block.col - 3)
+        return limits
 
     def tasks(self) -> tuple[TaskView, ...]:
         """Return the active tasks: faces towards which a push can still help deliver something.
@@ -132,9 +159,11 @@ class CubeMap:
         The left face of every block that is not stuck; top and bottom too while another block is in its corridor,
         because going around is then a way.
         """
-        if self._tasks is None:
-            self._tasks = tuple(task for b in sorted(self.blocks) for task in self._tasks_of(b))
-        return self._tasks
+        return self.once("tasks", lambda: tuple(task for b in sorted(self.blocks) for task in self._tasks_of(b)))
+
+    def task(self, name: str) -> TaskView | None:
+        """Return an active task by its id."""
+        return self.once("by id", lambda: {task.id: task for task in self.tasks()}).get(name)
 
     def _tasks_of(self, index: int) -> list[TaskView]:
         block = self.blocks[index]
@@ -191,11 +220,30 @@ class CubeView:
 
     def task(self, task: str) -> TaskView | None:
         """Return an active task by its id."""
-        return next((known for known in self.map.tasks() if known.id == task), None)
+        return self.map.task(task)
 
     def about(self, task: str) -> dict[str, Any]:
         """Return nothing: who knows a block's name knows where it was."""
         return {}
+
+    def problem(self, calls: Sequence[ActionCall]) -> str:
+        """Say which call names a block this agent does not know, or an agent or cell there is not."""
+        return next(
+            (f"call {k}, {call.concept}: {why}" for k, call in enumerate(calls, 1) if (why := self._misfit(call))), ""
+        )
+
+    def _misfit(self, call: ActionCall) -> str:
+        block, target, count = (call.args.get(name) for name in ("block", "target", "count"))
+        if block is not None and block not in self.map.blocks:
+            known = ", ".join(map(str, list(self.map.blocks)[:MOST_NAMED]))
+            return f"you know of no block {block}; you know of {known or 'none now'}"
+        if isinstance(target, int) and target >= self.n_agents:
+            return f"there is no agent {target}; agents are 0 to {self.n_agents - 1}"
+        if isinstance(target, (list, tuple)) and max(target) >= self.map.size:
+            return f"cell {list(target)} is not on the board of {self.map.size} rows and columns"
+        if count is not None and count > self.n_agents:
+            return f"count is {count}, and the team has {self.n_agents} agents"
+        return ""
 
     def news(self, most: int) -> dict[str, Any]:
         """Return nothing: blocks and agents are told of by what they do."""

@@ -23,11 +23,14 @@ from emcoop.envs.ma_crafter.bodies import Bodies
 from emcoop.envs.ma_crafter.concepts import CONCEPTS
 from emcoop.envs.ma_crafter.controllers import make_controller
 from emcoop.envs.ma_crafter.env import MACrafterEnv
+from emcoop.envs.ma_crafter.imagination import fill_memories, know_together, known_world, restart_chance
 from emcoop.envs.ma_crafter.knowledge import Knowledge
+from emcoop.envs.ma_crafter.manual import rules_text
 from emcoop.envs.ma_crafter.surroundings import find_changes
 from emcoop.envs.ma_crafter.tasks import TaskCounter
 from emcoop.envs.ma_crafter.text import describe
 from emcoop.envs.ma_crafter.view import CrafterView, task_name
+from emcoop.rng import derive_seed
 
 
 class MACrafterEmbodiment:
@@ -52,20 +55,20 @@ class MACrafterEmbodiment:
         """Start an episode; see `Embodiment.reset`."""
         observations, infos = self.env.reset(seed=seed, options=options)
         self._begin()
+        self._known.look()
         everybody = list(range(self.n_agents))
         cells = self.env.world.agents()[:, [w.ROW, w.COL]].tolist()
         objects = {f"agent{i}": self._object(i) for i in everybody}
         return StepOutcome(0.0, False, False, [], frozenset(), [], everybody, cells, objects, observations, {}, infos)
 
     def _begin(self) -> None:
-        """Make what one episode needs around its world."""
+        """Make what one episode needs around its world, in which nobody has looked yet."""
         self.meetings = MeetingPoints()
         self._known = Knowledge(self.env.world)
         self._moved, self._changed = np.zeros((2, self.n_agents), np.bool_)
         self._everything: Knowledge | None = None
         self._bodies = Bodies(self.env.world, self._known, lambda: self.env.events, self.meetings)
         self._counter = TaskCounter(self.env.world, self._known)
-        self._known.look()
 
     def step(self, actions: Sequence[int]) -> StepOutcome:
         """Take one joint step; an action from `len(ACTIONS)` on is a share with its register (`rules.share_code`)."""
@@ -161,6 +164,11 @@ class MACrafterEmbodiment:
             return args
         return make_controller(self._bodies, agent, call.concept, args)
 
+    @property
+    def rules(self) -> str:
+        """The rules of this instance in words."""
+        return rules_text(self.env.world.settings)
+
     # What the judges read --------------------------------------------------------------------------------------------
 
     def task_of(self, call: ActionCall) -> str:
@@ -204,6 +212,27 @@ class MACrafterEmbodiment:
         """Return an independent copy of the world in the same state; what agents remember is not copied."""
         twin = MACrafterEmbodiment(self.env.clone())
         twin._begin()
+        twin._known.look()
+        return twin
+
+    def imagine(self, agents: Sequence[int] | None, salt: int) -> MACrafterEmbodiment:
+        """Return a world of its own that holds what these agents know together; see `Embodiment.imagine`.
+
+        Unknown cells are grass, agents the group does not know of have left; see `imagination.known_world`.
+        """
+        seed = derive_seed(salt, "imagine")
+        if agents is None or any(map(self._known.is_revealed, agents)):
+            world = self.env.world.clone()
+            restart_chance(world, salt)
+            twin = MACrafterEmbodiment(self.env.over(world, seed))
+            twin._begin()
+            twin._known.reveal(range(self.n_agents))
+        else:
+            known = know_together(self.env.world, self._known.memories, self._known.half, agents)
+            twin = MACrafterEmbodiment(self.env.over(known_world(self.env.world, known, salt), seed))
+            twin._begin()
+            fill_memories(twin._known.memories, twin.env.world, known)
+        twin._known.look()
         return twin
 
 

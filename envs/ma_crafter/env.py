@@ -380,6 +380,26 @@ class MACrafterEnv(WindowedEnv):
         twin.make_buffers()
         return twin
 
+    def over(self, world: w.World, seed: int) -> MACrafterEnv:
+        """Return an environment of the same settings over another state: its own seeds, no events, no window.
+
+        Args:
+            world: The state; who is gone there has left the episode.
+            seed: Seed from which further episodes take theirs.
+        """
+        twin: MACrafterEnv = self.shell()
+        gone = (world.agents()[:, w.STATUS] == w.GONE).tolist()
+        twin.agents = [name for name, is_gone in zip(self.possible_agents, gone) if not is_gone and self.agents]
+        twin.world = world
+        twin.scratch = make_scratch(world.settings)
+        twin._registers = np.full_like(self._registers, FACE_IT)
+        twin._registers_set = False
+        twin._events = None
+        twin._seeds = SeedSequence()
+        twin._seeds.next(seed)
+        twin.make_buffers()
+        return twin
+
     # Pictures --------------------------------------------------------------------------------------------------------
 
     def draw_text(self) -> str:

@@ -123,6 +123,11 @@ class Knowledge:
         self.now.obstacles.clear()
 
     @property
+    def memories(self) -> s.Memories:
+        """All that is remembered, as arrays; nobody may change them after the first look."""
+        return self._m
+
+    @property
     def step(self) -> int:
         """Step of the last look, -1 before the first."""
         return self.now.step

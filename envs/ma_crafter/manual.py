@@ -1,4 +1,4 @@
-"""What a person who plays MA-Crafter has to know: what things cost and take, and why an agent does nothing."""
+"""What who plays MA-Crafter has to know, person or model: the rules, what things take, why an agent does nothing."""
 
 from __future__ import annotations
 
@@ -72,3 +72,62 @@ def seat_lines(world: w.World, agent: int) -> list[str]:
     if row[w.ASLEEP] == 1 and row[w.ENERGY] < rules[r.MOST]:
         return ["You are asleep", f"Your actions do nothing until you are rested (energy {rules[r.MOST]}) or hurt."]
     return []
+
+
+def rules_text(settings: CrafterSettings) -> str:
+    """Return the rules of these settings in words, for planners that read."""
+    return "\n".join([_map(settings), *_goals(settings), *_needs(settings), _length(settings)])
+
+
+def _map(settings: CrafterSettings) -> str:
+    (rows, cols), (wide, high) = settings.area, settings.view
+    team = f"The team has {settings.n_agents} agents" if settings.n_agents > 1 else "You are alone"
+    return (
+        f"A map of {rows} x {cols} cells, (row, col) counted from the top left. {team}; an agent sees {high} rows and "
+        f"{wide} columns around itself, remembers the rest, walks on grass, sand and paths, and dies in lava. Every "
+        "agent has a bag of its own."
+    )
+
+
+def _goals(settings: CrafterSettings) -> list[str]:
+    """Return what scores, and how one gets there."""
+    data, coop = r.read_rules(), settings.coop
+    preset = data["presets"][settings.preset]
+    units = [_unit(name, coop, info["needs"]) for name, info in data["collect"].items()]
+    place = [f"{name} ({cost(preset['place'][name])})" for name in r.PLACEABLE]
+    make = [f"{name} ({cost(preset['make'][name], coop.craft[name])})" for name in r.TOOLS]
+    return [
+        "Points come from harvesting, for the team together, each resource up to a number of units:",
+        *units,
+        "What takes several agents takes them in the same step, all beside the cell (within its reach) and each with "
+        "the tool; each of them gets one item. Alone there you wait for the others in vain.",
+        f"Place: {', '.join(place)}. Make: {', '.join(make)}. Near means within one cell, diagonals too. When several "
+        "make something together, one pays and each gets the tool.",
+        "The way up: wood, a table, a wood pickaxe, stone, a stone pickaxe, coal and iron, a furnace, iron pickaxes, "
+        "diamonds.",
+    ]
+
+
+def _unit(name: str, coop: r.CoopRules, tool: str | None) -> str:
+    far = f", within {coop.radius[name]} cells" if coop.radius[name] > 1 else ""
+    takes = f"{_count(coop.quorum[name], 'agent')}{f', {tool} each' if tool else ''}{far}"
+    return f"- {name}: takes {takes}; {coop.points[name]:g} points a unit, {_count(coop.demand[name], 'unit')}"
+
+
+def _needs(settings: CrafterSettings) -> list[str]:
+    """Return what agents have to look after."""
+    mode = r.read_rules()["modes"][settings.mode]
+    told = []
+    if mode["needs"]:
+        told.append(
+            "Food, drink and energy sink with time; at 0 health sinks, and without health an agent falls. Cows feed, "
+            "water quenches thirst, sleep restores energy."
+        )
+    if mode["enemies"]:
+        told.append("Zombies on grass, more of them at night, and skeletons in caves hurt agents, worst while asleep.")
+    return told
+
+
+def _length(settings: CrafterSettings) -> str:
+    ends = " It ends as soon as an agent holds a diamond." if settings.goal == "diamond" else ""
+    return f"The episode lasts at most {settings.max_steps} steps.{ends}"

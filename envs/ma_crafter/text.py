@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from emcoop.envs.embodiment import TaskView
 from emcoop.envs.ma_crafter import rules as r
 from emcoop.envs.ma_crafter import sight as s
 from emcoop.envs.ma_crafter import world as w
+from emcoop.envs.ma_crafter.creatures import DAY, DAYLIGHT
 from emcoop.envs.ma_crafter.manual import cost
 from emcoop.envs.ma_crafter.view import CrafterView
 
 MOST_LISTED = 12
-"""Agents and tasks listed at most; the rest is counted."""
+"""Agents listed at most; the rest is counted."""
 PER_KIND = 3
 """Cells of a kind listed at most."""
 SIGHTS = ("tree", "stone", "coal", "iron", "diamond", "water", "lava", "table", "furnace", "plant")
@@ -19,10 +19,13 @@ CREATURES = dict(zip(w.MOBS, "zk*c"))
 
 
 def describe(view: CrafterView) -> str:
-    """Return a view as text: oneself, the window, what is remembered, teammates, tasks, what things cost."""
+    """Return a view as text: oneself, the window, what is remembered, teammates, what counts and what things cost.
+
+    The tasks are not listed: planners that read get them from `View.tasks`, with more than words say here.
+    """
     if not view.is_alive:
         return f"Step {view.step}. You are agent {view.me} and have fallen."
-    parts = [_self(view), _window(view), _remembered(view), _team(view), _tasks(view), _costs(view)]
+    parts = [_self(view), _window(view), _remembered(view), _team(view), _harvest(view), _costs(view)]
     return "\n".join(part for part in parts if part)
 
 
@@ -32,10 +35,11 @@ def _self(view: CrafterView) -> str:
     needs = ", ".join(f"{name} {own[w.HEALTH + k]}/{most}" for k, name in enumerate(w.VITALS))
     bag = ", ".join(f"{count} {item}" for item, count in view.bag.items() if count) or "nothing"
     asleep = " You are asleep." if own[w.ASLEEP] else ""
+    light = f" Daylight {DAYLIGHT[view.step % DAY]}%." if view.world.rules[r.NIGHT] else ""
     return (
         f"Step {view.step}. Map {rows} x {cols}, (row, col) from the top left. You are agent {view.me} of "
         f"{view.n_agents} at {view.position}, facing {r.DIRECTIONS[own[w.FACING]]}.{asleep}\n"
-        f"You have {needs}. Bag: {bag}."
+        f"You have {needs}. Bag: {bag}.{light}"
     )
 
 
@@ -53,11 +57,11 @@ def _window(view: CrafterView) -> str:
     for i, (v, u) in _seen_agents(view).items():
         if 0 <= v - top < rows and 0 <= u - left < cols:
             drawn[v - top][u - left] = str(i) if i < 10 else "A"
-    lines = "\n".join("".join(line) for line in drawn)
+    lines = "\n".join(f"{top + k:>3} {''.join(line)}" for k, line in enumerate(drawn))
     return (
-        f"You see rows {top} to {top + rows - 1}, columns {left} to {left + cols - 1} (. grass, ~ water, S stone, "
-        "# path, _ sand, T tree, L lava, C coal, I iron, D diamond, B table, F furnace, p plant, c cow, z zombie, "
-        f"k skeleton, * arrow, digits agents):\n{lines}"
+        f"You see rows {top} to {top + rows - 1} (numbered), columns {left} to {left + cols - 1} (. grass, ~ water, "
+        "S stone, # path, _ sand, T tree, L lava, C coal, I iron, D diamond, B table, F furnace, p plant, c cow, "
+        f"z zombie, k skeleton, * arrow, digits agents):\n{lines}"
     )
 
 
@@ -94,12 +98,13 @@ def _team(view: CrafterView) -> str:
     return "Teammates:\n" + "\n".join(lines[:MOST_LISTED]) + rest
 
 
-def _worth(view: CrafterView, task: TaskView) -> str:
-    """Say what a task brings: points, or a step towards what does."""
-    resource = task.id.partition("@")[0]
-    if resource in view.coop.points and view.harvested[resource] < view.coop.demand[resource]:
-        return f"{view.coop.points[resource]:g} points"
-    return "a step towards diamonds"
+def _harvest(view: CrafterView) -> str:
+    """Say what still scores: agents it takes, points, and how much of it the team has."""
+    told = [
+        f"{name} {view.harvested[name]}/{most} (takes {view.coop.quorum[name]}, {view.coop.points[name]:g} points)"
+        for name, most in view.coop.demand.items()
+    ]
+    return f"Harvested by the team, of what counts: {', '.join(told)}."
 
 
 def _costs(view: CrafterView) -> str:
@@ -108,17 +113,3 @@ def _costs(view: CrafterView) -> str:
     place = [f"place {name} ({cost(preset['place'][name])})" for name in r.PLACEABLE]
     make = [f"make {name} ({cost(preset['make'][name], view.coop.craft[name])})" for name in r.TOOLS]
     return f"You can {', '.join(place + make)}; of several agents that make something together one pays."
-
-
-def _tasks(view: CrafterView) -> str:
-    tasks = view.tasks()
-    lines = [
-        f"- {task.id}: takes {task.required} agent{'s' if task.required > 1 else ''}"
-        f"{f' ({task.in_place} others are there)' if task.required > 1 else ''}, {_worth(view, task)}"
-        f"{'' if task.available else '; not possible yet'}"
-        for task in tasks[:MOST_LISTED]
-    ]
-    if not lines:
-        return "Nothing you know of is worth doing; explore."
-    rest = f"\n- and {len(tasks) - MOST_LISTED} more" if len(tasks) > MOST_LISTED else ""
-    return "Tasks:\n" + "\n".join(lines) + rest

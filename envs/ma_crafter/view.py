@@ -18,10 +18,12 @@ from emcoop.envs.ma_crafter import world as w
 from emcoop.envs.ma_crafter.concepts import CONCEPTS, RESOURCES
 from emcoop.envs.ma_crafter.facts import cell_key
 from emcoop.envs.ma_crafter.knowledge import Knowledge
+from emcoop.envs.ma_crafter.misfits import misfits
 from emcoop.envs.navigation import DCOL, DROW, UNREACHABLE
 
 IDLE_STEPS, BRIEF_STEPS, FALLEN_STEPS = 16, 6, 50
 MAP_SIZE_OF_SAMPLES = 12
+LONGEST_NAME = 64
 
 Cell = tuple[int, int]
 
@@ -33,6 +35,8 @@ def task_name(resource: str, row: int, col: int) -> str:
 
 def cell_of(task: str) -> tuple[str, Cell] | None:
     """Return resource and cell of a harvest task, None if the name is of no such task."""
+    if len(task) > LONGEST_NAME:
+        return None  # somebody's message may name anything
     resource, _, place = task.partition("@")
     row, comma, col = place.partition(",")
     if resource not in plans.TIER_NEEDED or not comma or not row.isdecimal() or not col.isdecimal():
@@ -271,6 +275,11 @@ class CrafterView:
             return {cell_key(*named[1]): named[0]}
         station = self.station if task == plans.MAKE else None
         return {} if station is None else {cell_key(*station): "furnace"}
+
+    def problem(self, calls: Sequence[ActionCall]) -> str:
+        """Say which call names what there is not, or takes what the agent will not have by then."""
+        area = self.world.settings.area
+        return next(misfits(self.world.rules, self.bag, self.n_agents, area, calls), "")
 
     def news(self, most: int) -> dict[str, Any]:
         """Return where the agent is with what tools, and its oldest untold discoveries."""

@@ -246,9 +246,11 @@ def _compare_views(seen: Any, i: int, env: Any, views: Mapping[str, Any]) -> Non
 
 
 def _check_contract(env_id: str, make: Mapping[str, Any]) -> None:
-    """The Embodiment offers valid concepts, views, sampled calls, counts, facts and progress."""
+    """The Embodiment offers rules, valid concepts, views, sampled calls, counts, facts and progress."""
     world = make_embodiment(env_id, **make)
     outcome = world.reset(5)
+    assert isinstance(world.rules, str), "the rules are no text"
+    assert world.rules.strip(), "the rules are empty: planners that read have to be told them"
     assert len(outcome.moved) == world.n_agents, "reset has to report every agent's position"
     assert 0.0 <= world.progress() <= 1.0, "progress is not in [0, 1]"
     for name, concept in world.concepts.items():
@@ -268,6 +270,24 @@ def _check_contract(env_id: str, make: Mapping[str, Any]) -> None:
             assert view.recipe(task.id, task.required), f"task {task.id} has no recipe"
     counts = world.count([world.noop] * world.n_agents, [""] * world.n_agents)
     assert all(c.joint <= min(c.committed, c.in_place, c.acting) for c in counts), "joint counts exceed their parts"
+
+
+def _check_imagination(env_id: str, make: Mapping[str, Any]) -> None:
+    """Imagined worlds repeat for a salt, keep all indices, show their members something, and leave the world alone."""
+    world = make_embodiment(env_id, **make)
+    world.reset(6)
+    before = world.state_hash()
+    everything = world.imagine(None, 1).configuration_hash()
+    assert everything == world.configuration_hash(), "imagining everything gives another world"
+    for agents in ([0], list(range(world.n_agents)), None):
+        one, other = world.imagine(agents, 2), world.imagine(agents, 2)
+        assert one.state_hash() == other.state_hash(), "the same salt gives another imagined world"
+        assert one.n_agents == world.n_agents, "indices change in an imagined world"
+        assert one.view(0).text(), "a member sees nothing in an imagined world"
+        for _ in range(3):
+            one.count([one.noop] * one.n_agents, [""] * one.n_agents)
+            one.step([one.noop] * one.n_agents)
+        assert world.state_hash() == before, "stepping an imagined world changes the true one"
 
 
 def _check_episode(env_id: str, make: Mapping[str, Any]) -> None:
@@ -298,5 +318,6 @@ _CHECKS: tuple[Callable[[str, Mapping[str, Any]], None], ...] = (
     _check_clone,
     _check_batch,
     _check_contract,
+    _check_imagination,
     _check_episode,
 )
