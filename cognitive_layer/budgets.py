@@ -17,6 +17,8 @@ class Budgets(msgspec.Struct, frozen=True, omit_defaults=True):
         rounds_per_step: Cognitive rounds before each environment step; default: the topology's rounds + 4.
         decisions_per_step: Decisions of an agent before one environment step.
         decisions_total: Decisions of an agent in an episode.
+        tokens_total: Tokens (prompt and reply) of an agent's models in an episode; the decision that goes beyond it is
+            the last.
         messages_per_step: Messages an agent sends before one environment step.
         message_chars_per_step: Characters (text and facts) an agent sends before one environment step.
     """
@@ -24,6 +26,7 @@ class Budgets(msgspec.Struct, frozen=True, omit_defaults=True):
     rounds_per_step: int | None = None
     decisions_per_step: int | None = None
     decisions_total: int | None = None
+    tokens_total: int | None = None
     messages_per_step: int | None = None
     message_chars_per_step: int | None = None
 

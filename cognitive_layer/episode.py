@@ -13,20 +13,25 @@ from typing import Any
 
 import msgspec
 
+from emcoop.cognitive_layer.answers import check_answer
+from emcoop.cognitive_layer.asking import drive, is_immediate
 from emcoop.cognitive_layer.budgets import Budgets, make_budgets
-from emcoop.cognitive_layer.channel import Channel, ChannelSettings, make_channel_settings
-from emcoop.cognitive_layer.loop import Loop, drive, is_immediate
-from emcoop.cognitive_layer.plan import Planner, Privileged, SeatSetup
+from emcoop.cognitive_layer.channel import Channel, ChannelSettings, channel_streams, make_channel_settings
+from emcoop.cognitive_layer.latency import make_thinking
+from emcoop.cognitive_layer.loop import Loop
+from emcoop.cognitive_layer.models.chat import RefusedError, SeatModels, SpendingLimit
+from emcoop.cognitive_layer.monitors import make_monitors
+from emcoop.cognitive_layer.plan import Decision, Message, Planner, Privileged, SeatSetup
 from emcoop.cognitive_layer.planners import make_team
 from emcoop.cognitive_layer.recorder import Recorder
 from emcoop.cognitive_layer.seat import Seat
-from emcoop.cognitive_layer.stages import R
-from emcoop.cognitive_layer.topologies import Topology, make_topology
+from emcoop.cognitive_layer.stages import R, X
+from emcoop.cognitive_layer.topologies import Topology, make_topology, reports_of, role_of, superior_of
 from emcoop.envs.embodiment import Embodiment, StepOutcome
 from emcoop.errors import ConfigError, InfrastructureError, PlannerError, TraceError
 from emcoop.metrics import score_trace
 from emcoop.registration import call_named, environment_spec, make_embodiment
-from emcoop.rng import generator, pick
+from emcoop.rng import generator
 from emcoop.trace import Trace, TraceWriter, schema
 from emcoop.version import __version__
 
@@ -42,6 +47,8 @@ class EpisodeResult:
         n_agents: Team size.
         status: `completed`, `agent_error` (a planner failed) or `infra_error` (a service failed; never scored).
         error: What went wrong.
+        hopeless: Whether the infrastructure failed in a way that a repetition cannot help: a refused key, a missing
+            model, a spent budget.
         metrics: Every registered metric by name; NaN = not applicable.
         digest: Hash of the canonical bytes of the trace.
         trace: Where the trace is, None if it was not kept.
@@ -58,6 +65,7 @@ class EpisodeResult:
     digest: str
     trace: Path | None
     events: Sequence[schema.Event] = field(repr=False)
+    hopeless: bool = False
 
 
 class Session:
@@ -71,9 +79,15 @@ class Session:
         seed: Fixes everything.
         env_kwargs: Further arguments of the environment.
         max_steps: Horizon; default the environment's.
-        channel: `delay`, `loss`, `control`.
+        channel: See `ChannelSettings`.
         budgets: See `Budgets`.
-        thinking_rounds: Cognitive rounds a decision takes: a number, or `[low, high]` for a seeded draw.
+        monitors: Names of monitors, mappings with options, or monitor objects.
+        thinking_rounds: Cognitive rounds a decision takes: a number, `[low, high]` for a seeded draw, or
+            `{"tokens_per_round": N}`.
+        thinking_steps: `{"tokens_per_step": N}`: environment steps an agent stands still for what its models write.
+        models: How language models are reached: a mapping, see `ModelSettings`, or a `ModelAccess` that several
+            episodes share.
+        keep_text: Whether prompts are kept in the trace.
         regime, suite, suite_hash: Recorded with the episode.
         options: Given to the environment's `reset`.
         trace: Where to write the trace; None = only in memory.
@@ -94,7 +108,11 @@ class Session:
         max_steps: int | None = None,
         channel: Mapping[str, Any] | None = None,
         budgets: Mapping[str, Any] | None = None,
-        thinking_rounds: int | Sequence[int] = 1,
+        monitors: Sequence[Any] = (),
+        thinking_rounds: int | Sequence[int] | Mapping[str, int] = 1,
+        thinking_steps: Mapping[str, int] | None = None,
+        models: Any = None,
+        keep_text: bool = False,
         regime: str = "open",
         suite: str = "",
         suite_hash: str = "",
@@ -116,7 +134,10 @@ class Session:
         self._topology, topology_spec = make_topology(topology, n)
         self._budgets: Budgets = make_budgets(budgets)
         self._channel: ChannelSettings = make_channel_settings(channel)
-        self._latency = make_latency(thinking_rounds, self._seed)
+        watching, monitor_specs = make_monitors(monitors)
+        thinking, thinking_record = make_thinking(thinking_rounds, thinking_steps, self._seed)
+        self._models = EpisodeModels(models, self._seed)
+        self._keep_text = keep_text
         self._options = dict(options or {})
         self._played = frozenset(played)
         self.over = False
@@ -129,10 +150,12 @@ class Session:
             planners=to_plain(specs),
             topology=to_plain(topology_spec),
             channel=msgspec.to_builtins(self._channel),
-            budgets=with_latency(msgspec.to_builtins(self._budgets), thinking_rounds),
+            budgets=msgspec.to_builtins(self._budgets),
             options=to_plain(self._options),
+            monitors=to_plain(monitor_specs),
+            thinking=thinking_record,
             regime=regime,
-            privileged=bool(self._privileged),
+            privileged=bool(self._privileged) or any(monitor.privileged for monitor in watching),
         )
         self.first = self.world.reset(self._seed, self._options)
         seats = self._seat_everybody()
@@ -148,8 +171,18 @@ class Session:
             )
         )
         self.recorder.emit(episode)
-        post = Channel(self._channel, generator(self._seed, "channel"))
-        self._loop = Loop(self.world, seats, self._topology, post, self._budgets, self.recorder, self._latency)
+        post = Channel(self._channel, channel_streams(self._seed))
+        self._loop = Loop(
+            self.world,
+            seats,
+            self._topology,
+            post,
+            self._budgets,
+            self.recorder,
+            thinking if thinking_record else None,
+            watching,
+            topology_spec.get("regroup") == "team",
+        )
         self._loop.record_start(self.first)
 
     def _seat_everybody(self) -> list[Seat]:
@@ -157,7 +190,7 @@ class Session:
         seats = [Seat(i, None if i in self._played else planner) for i, planner in enumerate(self._planners)]
         names = tuple(self.world.env.possible_agents)
         shared: dict[str, Any] = {}
-        leader = self._topology.leader
+        topology = self._topology
         for seat in seats:
             if seat.planner is None:
                 continue
@@ -167,16 +200,20 @@ class Session:
                 privileged = Privileged(
                     self.world, lambda: [s.index for s in seats if s.stage is R and s.planner], shared
                 )
-            role = "peer" if leader < 0 else "leader" if seat.index == leader else "follower"
             setup = SeatSetup(
                 seat=seat.index,
                 names=names,
                 concepts=self.world.concepts,
                 rng=generator(self._seed, "planner", seat.index),
-                topology=self._topology.name,
-                role=role,
-                leader=leader,
+                topology=topology.name,
+                role=role_of(topology, seat.index),
+                leader=superior_of(topology, seat.index),
+                reports=reports_of(topology, seat.index),
                 budgets=msgspec.to_builtins(self._budgets),
+                max_steps=self.world.max_steps,
+                rules=getattr(self.world, "rules", ""),
+                models=self._models.line(seat.index) if getattr(seat.planner, "uses_models", False) else None,
+                keep_text=self._keep_text,
                 privileged=privileged,
             )
             seat.planner.reset(setup)
@@ -186,6 +223,11 @@ class Session:
     def is_immediate(self) -> bool:
         """Say whether no planner ever waits for anything."""
         return all(is_immediate(p) for i, p in enumerate(self._planners) if i not in self._played)
+
+    @property
+    def decisions(self) -> int:
+        """Decisions of all planners so far."""
+        return sum(seat.decisions for seat in self._loop.seats)
 
     async def think(self) -> None:
         """Let everybody think until the team is ready for the next step."""
@@ -199,14 +241,34 @@ class Session:
         self._terminated = outcome.terminated
         return outcome
 
+    # A seat that is played from outside ------------------------------------------------------------------------------
+
+    def reachable(self, seat: int) -> Sequence[int]:
+        """Return whom a seat may send messages to now."""
+        return tuple(self._topology.reachable(seat))
+
+    def say(self, seat: int, messages: Sequence[Message]) -> None:
+        """Send messages from a played seat; they leave before the others think next.
+
+        Raises:
+            PlannerError: A message is not well-formed; nothing is sent then.
+        """
+        check_answer(seat, X, Decision(None, tuple(messages)))
+        self._loop.seats[seat].outbox.extend(messages)
+
+    def heard(self, seat: int) -> list[Message]:
+        """Return what a played seat has been told since this was asked last; it counts as read."""
+        return self._loop.mail.take(self._loop.seats[seat])
+
     async def run(self) -> None:
         """Run to the end."""
         while not self.over:
             await self.think()
             self.act()
 
-    def finish(self, status: str = "completed", error: str = "") -> EpisodeResult:
+    def finish(self, status: str = "completed", error: str = "", hopeless: bool = False) -> EpisodeResult:
         """Close the trace and compute the metrics from it."""
+        self._models.close()
         counters = self._loop.finish()
         score, raw_score = self.world.scores()
         self.recorder.emit(
@@ -226,9 +288,44 @@ class Session:
         metrics = score_trace(Trace(events))
         path = None if self.writer.path is None else Path(self.writer.path)
         digest = self.writer.digest()
-        return EpisodeResult(
-            score, raw_score, self.recorder.t, self.world.n_agents, status, error, metrics, digest, path, events
-        )
+        n, steps = self.world.n_agents, self.recorder.t
+        return EpisodeResult(score, raw_score, steps, n, status, error, metrics, digest, path, events, hopeless)
+
+    def abandon(self) -> None:
+        """Leave the episode; what is written of its trace stays readable."""
+        self._models.close()
+        self.writer.abandon()
+
+
+class EpisodeModels:
+    """Language models of one episode: nothing is set up before a planner asks for them.
+
+    Args:
+        given: Settings, a shared `ModelAccess`, or None for the defaults.
+        seed: Episode seed.
+    """
+
+    def __init__(self, given: Any, seed: int) -> None:
+        self._given = given
+        self._seed = seed
+        self._own: Any = None
+
+    def line(self, agent: int) -> SeatModels:
+        """Return what one seat has of the models."""
+        from emcoop.cognitive_layer.models.access import ModelAccess, make_model_settings
+
+        if isinstance(self._given, ModelAccess):
+            return self._given.line(seed=self._seed, agent=agent)
+        if self._own is None:
+            self._own = ModelAccess(make_model_settings(self._given))
+        line: SeatModels = self._own.line(seed=self._seed, agent=agent)
+        return line
+
+    def close(self) -> None:
+        """Close what was set up for this episode alone."""
+        if self._own is not None:
+            self._own.close()
+            self._own = None
 
 
 def run_episode(env_id: str, **settings: Any) -> EpisodeResult:
@@ -248,13 +345,13 @@ def run_episode(env_id: str, **settings: Any) -> EpisodeResult:
         else:
             run_async(session.run())
     except InfrastructureError as error:
-        return session.finish("infra_error", str(error))
+        return session.finish("infra_error", str(error), isinstance(error, (RefusedError, SpendingLimit)))
     except (PlannerError, TraceError) as error:
         # A trace refuses only what a planner put into a plan or message.
         return session.finish("agent_error", str(error))
     except BaseException:
         # Not a planner's doing: keep the readable part and let the caller decide.
-        session.writer.abandon()
+        session.abandon()
         raise
     return session.finish()
 
@@ -291,29 +388,6 @@ def check_seed(seed: object) -> int:
     return int(seed.__index__())
 
 
-def make_latency(thinking_rounds: int | Sequence[int], seed: int) -> Any:
-    """Return the function that says how many rounds a decision takes, None if each takes one.
-
-    Raises:
-        ConfigError: Neither a whole number >= 1 nor a pair of them.
-    """
-    pair = isinstance(thinking_rounds, Sequence) and not isinstance(thinking_rounds, str)
-    bounds: list[Any] = list(thinking_rounds) if pair else [thinking_rounds, thinking_rounds]  # type: ignore[arg-type]
-    fits = len(bounds) == 2 and all(isinstance(b, int) and not isinstance(b, bool) and 1 <= b <= 1000 for b in bounds)
-    if not fits or bounds[0] > bounds[1]:
-        raise ConfigError(f"thinking_rounds={thinking_rounds!r} does not fit: give a number >= 1, or [low, high]")
-    low, high = bounds
-    if high == 1:
-        return None
-    rng = generator(seed, "latency")
-    return lambda agent, call: low + pick(rng, high - low + 1)
-
-
-def with_latency(budgets: dict[str, Any], thinking_rounds: int | Sequence[int]) -> dict[str, Any]:
-    """Return budgets as recorded, with the rounds a decision takes if that is not 1."""
-    return budgets if thinking_rounds == 1 else {**budgets, "thinking_rounds": to_plain(thinking_rounds)}
-
-
 def to_plain(value: Any) -> Any:
     """Return a value as plain JSON data.
 
@@ -330,9 +404,17 @@ def to_plain(value: Any) -> Any:
 
 def config_hash(episode: schema.Episode) -> str:
     """Return the hash of an episode's configuration without its seed."""
-    plain = msgspec.to_builtins(episode)
+    # What is at its default is left out by value: msgspec goes by identity, which a text from a file does not have.
+    plain = {
+        f.name: value for f in msgspec.structs.fields(episode) if (value := getattr(episode, f.name)) != _default(f)
+    }
     plain.pop("seed")
     return hashlib.sha256(msgspec.json.encode(plain, order="deterministic")).hexdigest()
+
+
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    made: Any = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+    return made
 
 
 __all__ = ["EpisodeResult", "Planner", "Session", "Topology", "run_episode"]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from emcoop.cognitive_layer.plan import Plan
-from emcoop.envs.embodiment import DONE, NO_TASK, RUNNING, ActionCall, Controller, Embodiment, Failed
+from emcoop.cognitive_layer.plan import PRIMITIVE, Plan
+from emcoop.envs.embodiment import DONE, NO_TASK, RUNNING, ActionCall, Controller, Embodiment, Failed, Status
+from emcoop.errors import PlannerError
 
 Note = Callable[[int, int, int, str, str], None]
 """Called with agent, plan id, call index, concept and what happened to the call."""
@@ -19,6 +21,7 @@ class PlanRunner:
         agent: Whose plan.
         plan: The plan.
         plan_id: Its id in the trace.
+        since: Environment step at which it was committed.
         note: Told of every call that starts or ends.
 
     Attributes:
@@ -27,13 +30,14 @@ class PlanRunner:
         failure: The failed call's status, if any.
     """
 
-    def __init__(self, embodiment: Embodiment, agent: int, plan: Plan, plan_id: int, note: Note) -> None:
+    def __init__(self, embodiment: Embodiment, agent: int, plan: Plan, plan_id: int, since: int, note: Note) -> None:
         self._embodiment = embodiment
         self._agent = agent
         self._note = note
         self._controller: Controller | None = None
         self.plan = plan
         self.plan_id = plan_id
+        self.since = since
         self.call = 0
         self.ended: str | None = None
         self.failure: Failed | None = None
@@ -62,7 +66,7 @@ class PlanRunner:
                 self.ended = "done"
                 return
             if self._controller is None:
-                made = self._embodiment.controller(self._agent, call)
+                made = self._controller_of(call)
                 self._tell(call, "start")
                 if isinstance(made, Failed):
                     self._fail(call, made)
@@ -78,6 +82,11 @@ class PlanRunner:
             elif isinstance(status, Failed):
                 self._fail(call, status)
 
+    def _controller_of(self, call: ActionCall) -> Controller | Failed:
+        if call.concept == PRIMITIVE:
+            return Primitive(self._embodiment, self._agent, call.args.get("action"))
+        return self._embodiment.controller(self._agent, call)
+
     def _fail(self, call: ActionCall, failure: Failed) -> None:
         self._tell(call, f"failed:{failure.reason}")
         self.failure = failure
@@ -91,3 +100,32 @@ class PlanRunner:
         if self.ended is not None or self._controller is None:
             return self._embodiment.noop
         return self._controller.act()
+
+
+class Primitive:
+    """One primitive action for one step, as planners that skip plans give it.
+
+    Args:
+        embodiment: The world.
+        agent: Who acts.
+        action: An action of its action space; whole numbers and plain mappings will do.
+
+    Raises:
+        PlannerError: It is not in the action space.
+    """
+
+    def __init__(self, embodiment: Embodiment, agent: int, action: Any) -> None:
+        space = embodiment.env.action_space(embodiment.env.possible_agents[agent])
+        if not space.contains(action):
+            raise PlannerError(f"the planner of agent {agent} gave action {action!r:.80}; give one of {space}")
+        self._action = embodiment.primitive(action)
+        self._taken = False
+
+    def status(self) -> Status:
+        """Go on until the action has been taken."""
+        return DONE if self._taken else RUNNING
+
+    def act(self) -> int:
+        """Return the action."""
+        self._taken = True
+        return self._action

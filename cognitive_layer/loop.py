@@ -7,54 +7,29 @@ whatever the latency and order of the answers.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Coroutine, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
-from emcoop.cognitive_layer.answers import check_answer
+from emcoop.cognitive_layer.asking import ask
 from emcoop.cognitive_layer.budgets import Budgets
 from emcoop.cognitive_layer.channel import Channel
 from emcoop.cognitive_layer.grounding import PlanRunner
+from emcoop.cognitive_layer.latency import Latency, tokens_of
 from emcoop.cognitive_layer.mail import PostOffice
-from emcoop.cognitive_layer.plan import (
-    ActionCall,
-    Decision,
-    Message,
-    Outcome,
-    Plan,
-    Planner,
-    PlanningContext,
-    Resume,
-)
+from emcoop.cognitive_layer.monitors.contract import Monitor
+from emcoop.cognitive_layer.plan import ActionCall, Decision, Outcome, Plan, PlanningContext
 from emcoop.cognitive_layer.recorder import Recorder
+from emcoop.cognitive_layer.repair import REPAIR_ROUNDS, RepairDesk
 from emcoop.cognitive_layer.seat import Seat
 from emcoop.cognitive_layer.stages import I, R, Stage, W, X, check_transition
 from emcoop.cognitive_layer.topologies import Topology
 from emcoop.envs.embodiment import NO_TASK, Embodiment, StepOutcome
-from emcoop.errors import EmCoopError, PlannerError
 from emcoop.trace import schema
 
 EXTRA_ROUNDS = 4
 WAIT_ONE = Plan(calls=(ActionCall("wait", {"steps": 1}),), reasoning="no plan in time")
-
-
-def is_immediate(planner: Planner | None) -> bool:
-    """Say whether a planner promises that its `decide` never waits for anything."""
-    return planner is None or bool(getattr(planner, "immediate", False))
-
-
-def drive(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine that never suspends, without an event loop.
-
-    Raises:
-        PlannerError: It did suspend.
-    """
-    try:
-        coroutine.send(None)
-    except StopIteration as stop:
-        return stop.value
-    coroutine.close()
-    raise PlannerError("a planner with immediate = True awaited something; drop the flag or do not wait")
 
 
 class Floor:
@@ -90,7 +65,9 @@ class Loop:
         channel: What becomes of messages.
         budgets: Limits.
         recorder: The trace.
-        latency: Gives the rounds a decision takes, at least 1, per agent and call.
+        latency: How long decisions take; None = one round each.
+        monitors: They look at committed plans before each step.
+        regroup: Whether the end of one plan makes the whole team reason again.
     """
 
     def __init__(
@@ -101,7 +78,9 @@ class Loop:
         channel: Channel,
         budgets: Budgets,
         recorder: Recorder,
-        latency: Any = None,
+        latency: Latency | None = None,
+        monitors: Sequence[Monitor] = (),
+        regroup: bool = False,
     ) -> None:
         self._world = embodiment
         self.seats = seats
@@ -109,28 +88,64 @@ class Loop:
         self._budgets = budgets
         self._recorder = recorder
         self._latency = latency
-        self.mail = PostOffice(seats, topology, channel, budgets, recorder, embodiment)
+        self.mail = PostOffice(seats, topology, channel, budgets, recorder, embodiment, lambda: self._cells)
         self._most_rounds = budgets.rounds_per_step or topology.rounds(len(seats)) + EXTRA_ROUNDS
-        self._rounds_now = 0
+        self._rounds_now, self._rounds_allowed = 0, self._most_rounds
+        self._repairs = RepairDesk(monitors, embodiment, recorder) if monitors else None
+        self._regroup = regroup
+        self._move_topology = getattr(topology, "move", None)
+        self._cells: list[list[int]] = [[0, 0] for _ in seats]
+        self._seen: Mapping[str, Any] = {}
+        self._names = tuple(embodiment.env.possible_agents)
+        self.counters: Counter[str] = Counter()
         self._next_plan = 0
         self._next_activation = 0
-        self._answers: dict[int, tuple[int, int, Decision, list[Message]]] = {}
+        self._answers: dict[int, tuple[int, int, Decision, PlanningContext]] = {}
 
     # Thinking ----------------------------------------------------------------------------------------------------
 
     async def think(self) -> None:
-        """Hold rounds until every agent is ready and no message is about to arrive, within the budget of rounds."""
-        self._rounds_now = 0
+        """Hold rounds until every agent is ready and no message is about to arrive, within the budget of rounds.
+
+        Then monitors look at the plans, and those they object to are thought over once more.
+        """
+        self._rounds_now, self._rounds_allowed = 0, self._most_rounds
         for seat in self.seats:
             seat.begin_step()
-        while self._has_to_think():
-            if self._rounds_now >= self._most_rounds or not await self._round():
-                self._force([seat for seat in self.seats if not seat.is_ready()])
-                break
+        if self._move_topology is not None:
+            self._move_topology(self._cells)
+        for seat in self.seats:
+            if seat.outbox:
+                self.mail.send(seat, seat.outbox)
+                seat.outbox = []
+        await self._until_ready()
+        if self._repairs is not None:
+            await self._repair(self._repairs)
         for seat in self.seats:
             if seat.stage is W:
                 self._move(seat, X, "all_ready")
         self._recorder.flush_transitions()
+
+    async def _repair(self, desk: RepairDesk) -> None:
+        """Let monitors look at the plans; those they speak to think again, once, and then they look again."""
+        for seat in self.seats:
+            seat.may_decide = seat.planner is not None and not self._is_spent(seat)
+        raised = desk.object(self.seats)
+        if not raised:
+            return
+        self._rounds_allowed = self._rounds_now + REPAIR_ROUNDS
+        for seat in self.seats:
+            if seat.notices:
+                self._move(seat, I, "notice")
+        self._recorder.flush_transitions()
+        await self._until_ready()
+        desk.judge(self.seats, raised)
+
+    async def _until_ready(self) -> None:
+        while self._has_to_think():
+            if self._rounds_now >= self._rounds_allowed or not await self._round():
+                self._force([seat for seat in self.seats if not seat.is_ready()])
+                break
 
     def _has_to_think(self) -> bool:
         """Say whether another round is needed: for an agent, for a message, or for time to pass for a delayed one."""
@@ -170,52 +185,42 @@ class Loop:
 
     def _within_budget(self, called: list[int]) -> list[int]:
         """Force those whose decisions are used up; return the others."""
-        per_step, total = self._budgets.decisions_per_step, self._budgets.decisions_total
-        if per_step is None and total is None:
+        spent = [index for index in called if self._is_spent(self.seats[index])]
+        if not spent:
             return called
-        spent = [
-            seat
-            for seat in (self.seats[index] for index in called)
-            if (per_step is not None and seat.decisions_now >= per_step)
-            or (total is not None and seat.decisions >= total)
-        ]
-        if spent:
-            self._force(spent)
-        over = {seat.index for seat in spent}
-        return [index for index in called if index not in over]
+        self._force([self.seats[index] for index in spent])
+        return [index for index in called if index not in spent]
+
+    def _is_spent(self, seat: Seat) -> bool:
+        """Say whether a seat has used up its decisions or its tokens."""
+        b = self._budgets
+        return (
+            (b.decisions_per_step is not None and seat.decisions_now >= b.decisions_per_step)
+            or (b.decisions_total is not None and seat.decisions >= b.decisions_total)
+            or (b.tokens_total is not None and seat.tokens >= b.tokens_total)
+        )
 
     async def _ask(self, called: Sequence[int]) -> None:
         """Ask planners for decisions, all at once, and note when each takes effect."""
-        contexts = [self._context(self.seats[index]) for index in called]
-        answers: list[Any] = [None] * len(called)
-        slow = []
-        for k, index in enumerate(called):
-            if is_immediate(self.seats[index].planner):
-                answers[k] = drive(_thought(self.seats[index], contexts[k]))
-            else:
-                slow.append(k)
-        thoughts = [_thought(self.seats[called[k]], contexts[k]) for k in slow]
-        for k, answer in zip(slow, await asyncio.gather(*thoughts, return_exceptions=True) if thoughts else ()):
-            if isinstance(answer, BaseException):
-                raise answer  # the first in agent order, whoever failed first in time
-            answers[k] = answer
+        seats = [self.seats[index] for index in called]
+        contexts = [self._context(seat) for seat in seats]
         now = self._recorder.c
-        for index, context, answer in zip(called, contexts, answers):
-            seat = self.seats[index]
-            check_answer(index, seat.stage, answer)
+        for seat, context, answer in zip(seats, contexts, await ask(seats, contexts)):
             seat.asked = now
             seat.decisions += 1
             seat.decisions_now += 1
-            takes = 1 if self._latency is None else self._latency(index, seat.decisions)
-            self._answers[index] = (now + takes - 1, now, answer, list(context.unread))
+            seat.tokens += tokens_of(answer)
+            takes = 1 if self._latency is None else self._latency.rounds(answer)
+            self._answers[seat.index] = (now + takes - 1, now, answer, context)
 
     def _context(self, seat: Seat) -> PlanningContext:
         runner = seat.runner if seat.stage is I else None
+        observed = self._seen.get(self._names[seat.index]) if getattr(seat.planner, "observes", False) else None
         return PlanningContext(
             stage=seat.stage,
             step=self._recorder.t,
             steps_left=self._world.max_steps - self._recorder.t,
-            rounds_left=self._most_rounds - self._rounds_now,
+            rounds_left=self._rounds_allowed - self._rounds_now,
             waited=self._recorder.c - seat.reasoning_since,
             view=self._world.view(seat.index),
             unread=(*seat.kept, *seat.unread),
@@ -224,21 +229,27 @@ class Loop:
             last=seat.last,
             reachable=tuple(self._topology.reachable(seat.index)),
             memory=seat.memory,
+            notices=tuple(seat.notices),
+            observation=deepcopy(observed),
         )
 
-    def _commit(self, seat: Seat, started: int, decision: Decision, shown: list[Message]) -> None:
+    def _commit(self, seat: Seat, started: int, decision: Decision, context: PlanningContext) -> None:
         """Let a decision take effect."""
         activation = self._next_activation
         self._next_activation += 1
         seat.asked = None
         seat.spoken += 1
-        sent = self.mail.handle(seat, shown, decision.reactions, activation)
+        seat.notices = seat.notices[len(context.notices) :]
+        sent = self.mail.handle(seat, context.unread, decision.reactions, activation)
         sent += self.mail.send(seat, decision.messages)
         plan = decision.plan
-        outcome = "listen" if plan is None else "resume" if isinstance(plan, Resume) else "plan"
-        self._recorder.emit(
-            schema.Activation(id=activation, agent=seat.index, started=started, outcome=outcome, messages=sent)
-        )
+        pause = 0 if self._latency is None else self._latency.steps(decision)
+        seat.pause += pause
+        repair = bool(context.notices)
+        tokens = tokens_of(decision)
+        self.counters.update(model_calls=len(decision.calls), tokens=tokens)
+        self.counters.update(repair_decisions=int(repair), repair_tokens=tokens if repair else 0)
+        self._recorder.decision(activation, seat.index, started, decision, sent, pause, repair)
         if isinstance(plan, Plan):
             self._install(seat, plan, "replan" if seat.stage is I else "commit")
         elif seat.stage is I:
@@ -248,16 +259,22 @@ class Loop:
 
     def _install(self, seat: Seat, plan: Plan, cause: str) -> None:
         """Put a plan in force in place of the one before."""
-        if seat.runner is not None and seat.runner.ended is None:
-            self._end_plan(seat, "superseded")
-            for point, holders, _ in self._world.meetings.waiting():
-                if seat.index in holders:
-                    self._world.meetings.leave(point, seat.index)
+        self._drop_plan(seat)
         plan_id = self._next_plan
         self._next_plan += 1
         self._recorder.plan_commit(seat.index, plan_id, plan)
-        seat.runner = PlanRunner(self._world, seat.index, plan, plan_id, self._recorder.call)
+        seat.runner = PlanRunner(self._world, seat.index, plan, plan_id, self._recorder.t, self._recorder.call)
         self._move(seat, W, cause)
+
+    def _drop_plan(self, seat: Seat) -> None:
+        """End a plan in force before its time, and its part in any meeting."""
+        if seat.runner is None or seat.runner.ended is not None:
+            return
+        self._end_plan(seat, "superseded")
+        seat.runner.ended = "superseded"
+        for point, holders, _ in self._world.meetings.waiting():
+            if seat.index in holders:
+                self._world.meetings.leave(point, seat.index)
 
     def _force(self, seats: Sequence[Seat]) -> None:
         """Make agents ready whose budget is used up: with the plan they have, else by waiting a step."""
@@ -267,6 +284,7 @@ class Loop:
         for seat in seats:
             self._answers.pop(seat.index, None)
             seat.asked = None
+            seat.notices.clear()
             seat.kept, seat.unread = [*seat.kept, *seat.unread], []
             activation = self._next_activation
             self._next_activation += 1
@@ -291,11 +309,18 @@ class Loop:
     def settle(self) -> None:
         """Bring every plan up to the state as it is; agents whose plan has ended reason again."""
         self._world.meetings.begin_step()
-        self._advance([seat for seat in self.seats if seat.stage is X])
-        for seat in self.seats:
-            if seat.stage is X and seat.runner is not None and seat.runner.ended is not None:
-                self._end_plan(seat, seat.runner.ended)
-                self._move(seat, R, "done" if seat.runner.ended == "done" else "failed")
+        self._advance([seat for seat in self.seats if seat.stage is X and not seat.pause])
+        ended = [s for s in self.seats if s.stage is X and s.runner is not None and s.runner.ended is not None]
+        for seat in ended:
+            assert seat.runner is not None
+            assert seat.runner.ended is not None
+            self._end_plan(seat, seat.runner.ended)
+            self._move(seat, R, "done" if seat.runner.ended == "done" else "failed")
+        if self._regroup and ended:
+            for seat in self.seats:
+                if seat.stage is X and seat.planner is not None:
+                    self._drop_plan(seat)
+                    self._move(seat, R, "regroup")
         self._recorder.flush_transitions()
 
     def _advance(self, seats: Sequence[Seat]) -> None:
@@ -325,23 +350,40 @@ class Loop:
         Returns:
             What the step did.
         """
-        self._advance([seat for seat in self.seats if seat.runner is not None and not seat.runner.has_begun])
+        thinking = [seat for seat in self.seats if seat.pause]
+        self._advance(
+            [s for s in self.seats if s.runner is not None and not s.runner.has_begun and not s.pause],
+        )
         actions = [
-            played[seat.index] if seat.planner is None else seat.runner.act() if seat.runner else self._world.noop
+            played[seat.index]
+            if seat.planner is None
+            else seat.runner.act()
+            if seat.runner and not seat.pause
+            else self._world.noop
             for seat in self.seats
         ]
+        for seat in thinking:
+            seat.pause -= 1
         self._recorder.flush_calls(self._world.meetings.waiting())
         committed = [NO_TASK if seat.runner is None else seat.runner.task() for seat in self.seats]
         counts = self._world.count(actions, committed)
         outcome = self._world.step(actions)
         self._recorder.constraint(counts, outcome.achieved)
         self._recorder.t += 1
+        self._look(outcome)
         self._recorder.world(outcome)
         self._record_step(actions, outcome)
         return outcome
 
+    def _look(self, outcome: StepOutcome) -> None:
+        """Note what the loop itself needs of a step: where everybody is, and what they see."""
+        for agent, cell in zip(outcome.moved, outcome.positions):
+            self._cells[agent] = cell
+        self._seen = outcome.observations
+
     def record_start(self, outcome: StepOutcome) -> None:
         """Write the initial state: positions, objects and step 0."""
+        self._look(outcome)
         self._recorder.world(outcome)
         self._record_step([], outcome)
 
@@ -365,19 +407,5 @@ class Loop:
         counters = self.mail.close()
         counters["decisions"] = sum(seat.decisions for seat in self.seats)
         counters["rounds"] = self._recorder.c
+        counters.update({name: count for name, count in sorted(self.counters.items()) if count})
         return counters
-
-
-async def _thought(seat: Seat, context: PlanningContext) -> Any:
-    """Ask a planner; whatever it raises becomes a `PlannerError`, unless it says more itself."""
-    assert seat.planner is not None
-    who = f"the planner of agent {seat.index}"
-    try:
-        thought: object = seat.planner.decide(context)
-        if not isinstance(thought, Awaitable):
-            raise PlannerError(f"{who} has a decide that returns {type(thought).__name__}; make it `async def`")
-        return await thought
-    except (EmCoopError, MemoryError):
-        raise
-    except Exception as error:
-        raise PlannerError(f"{who} raised {type(error).__name__}: {error}") from error

@@ -10,9 +10,13 @@ import msgspec
 import numpy as np
 
 from emcoop.cognitive_layer.memory import Memory
+from emcoop.cognitive_layer.models.chat import SeatModels
 from emcoop.cognitive_layer.stages import Stage
 from emcoop.envs.embodiment import NO_TASK, ActionCall, Concept, Embodiment, View
 from emcoop.trace.schema import EVERYONE
+
+PRIMITIVE = "primitive"
+"""Reserved concept for planners that skip plans: `primitive(action=...)` takes one action of the action space."""
 
 MessageKind = Literal["request", "inform", "commit", "ack", "done", "free"]
 WORK_KINDS = frozenset({"request", "commit"})
@@ -84,6 +88,29 @@ class Reaction(msgspec.Struct, frozen=True):
     to: tuple[int, ...] = ()
 
 
+class ModelCall(msgspec.Struct, frozen=True):
+    """One call of a model behind a decision, as it goes into the trace.
+
+    Attributes:
+        model: `provider/model`.
+        request: SHA-256 of what was asked.
+        reply: What came back, cut at 65,536 characters.
+        rung: How the reply was held to its schema: `json_schema`, `json_object` or `text`.
+        status: `ok`, or what was wrong with the reply: `empty`, `too_long`, `unparsed`, `invalid`.
+        prompt_tokens, completion_tokens: As the provider counts them, 0 if it does not say.
+        prompt: What was asked, `[role, text]` per turn; only when texts are to be kept.
+    """
+
+    model: str
+    request: str
+    reply: str
+    rung: str = "text"
+    status: str = "ok"
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    prompt: tuple[tuple[str, str], ...] = ()
+
+
 class Decision(msgspec.Struct, frozen=True):
     """A planner's answer.
 
@@ -92,11 +119,44 @@ class Decision(msgspec.Struct, frozen=True):
         messages: Messages to send.
         reactions: Handling of delivered messages. One that is not listed counts as `consume` if it was in the
             context of this decision.
+        calls: Calls of a model it took.
+        status: `ok`, or what the planner had to do to get here: `repaired` (a second turn), `fallback` (no usable
+            reply, so it waits a step, or goes on with its plan when interrupted).
     """
 
     plan: Plan | Resume | None = None
     messages: tuple[Message, ...] = ()
     reactions: tuple[Reaction, ...] = ()
+    calls: tuple[ModelCall, ...] = ()
+    status: str = "ok"
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """What a monitor tells the agents of a plan that will fail, so that they can replan before anything is lost.
+
+    Attributes:
+        monitor: Who says so.
+        task: The task that will fail.
+        constraint: The first constraint that will not be met: `dependency`, `participation`, `spatial`, `temporal`.
+        have, need: Participants the group will bring together, and the number it takes.
+        who: The agents committed to the task.
+        when: Environment step up to which this was foreseen.
+        groups: Every group that fails now and could do better, task -> agents; with no agents, tasks with too few
+            hands that they could do instead; under `NO_TASK` agents that other groups do not need. The same for all
+            recipients of one repair round, so that they can work out the same way out.
+        facts: Key -> fact: what the recipients have to know of these tasks and of each other. They knew it together;
+            now each of them does.
+    """
+
+    monitor: str
+    task: str
+    constraint: str
+    have: int
+    need: int
+    who: tuple[int, ...]
+    when: int
+    groups: dict[str, tuple[int, ...]] = {}
+    facts: dict[str, Fact] = {}
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -133,6 +193,8 @@ class PlanningContext:
         last: How its last plan ended, if it had one.
         reachable: Whom it may send messages to.
         memory: What it remembers.
+        notices: What monitors told it since its last decision.
+        observation: The agent's own observation from the environment, for planners with `observes = True`, else None.
     """
 
     stage: Stage
@@ -147,6 +209,8 @@ class PlanningContext:
     last: Outcome | None
     reachable: Sequence[int]
     memory: Memory
+    notices: Sequence[Notice] = ()
+    observation: Any = None
 
 
 @dataclass(frozen=True)
@@ -173,9 +237,15 @@ class SeatSetup:
         names: Name of every agent.
         concepts: Action concepts of this world.
         rng: The seat's own generator.
-        topology, role: Name of the topology and the seat's role in it (`leader`, `follower`, `peer`).
-        leader: Index of the leader, -1 if there is none.
+        topology, role: Name of the topology and the seat's role in it (`leader`, `follower`, `peer`; in a tree also
+            `manager`: somebody's follower who leads others).
+        leader: Who directs this seat, its own index if it leads everybody, -1 if nobody does.
+        reports: Whom this seat directs.
         budgets: Limits in force.
+        max_steps: Horizon.
+        rules: The rules of the world in words.
+        models: Access to language models.
+        keep_text: Whether prompts are to be kept in the trace.
         privileged: Only for planners registered as privileged, else None.
     """
 
@@ -188,13 +258,20 @@ class SeatSetup:
     leader: int
     budgets: Mapping[str, Any] = field(default_factory=dict)
     privileged: Privileged | None = None
+    reports: Sequence[int] = ()
+    max_steps: int = 0
+    rules: str = ""
+    models: SeatModels | None = None
+    keep_text: bool = False
 
 
 @runtime_checkable
 class Planner(Protocol):
     """Anything that thinks for one seat. One instance per seat.
 
-    A planner whose `decide` never waits for anything may set `immediate = True`; it is then called directly.
+    A planner whose `decide` never waits for anything may set `immediate = True`; it is then called directly. One that
+    needs its agent's observation from the environment sets `observes = True`, one that calls language models
+    `uses_models = True`.
     """
 
     def reset(self, setup: SeatSetup) -> None:
@@ -207,12 +284,15 @@ class Planner(Protocol):
 __all__ = [
     "EVERYONE",
     "NO_TASK",
+    "PRIMITIVE",
     "RESUME",
     "WORK_KINDS",
     "ActionCall",
     "Decision",
     "Fact",
     "Message",
+    "ModelCall",
+    "Notice",
     "Outcome",
     "Plan",
     "Planner",

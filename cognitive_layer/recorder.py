@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from emcoop.cognitive_layer.plan import WORK_KINDS, Message, Plan
+from emcoop.cognitive_layer.latency import tokens_of
+from emcoop.cognitive_layer.plan import WORK_KINDS, Decision, Message, Plan, Resume
 from emcoop.cognitive_layer.stages import Stage
 from emcoop.envs.embodiment import StepOutcome, TaskCount
 from emcoop.trace import TraceWriter, schema
@@ -77,6 +78,41 @@ class Recorder:
             points, agents_at, needs = zip(*waiting) if waiting else ((), (), ())
             self.emit(schema.Waiting(points=list(points), agents=list(agents_at), needs=list(needs)))
             self._waiting = waiting
+
+    def decision(
+        self, activation: int, agent: int, started: int, decision: Decision, sent: list[int], pause: int, repair: bool
+    ) -> None:
+        """Write a decision and the calls of models behind it."""
+        plan = decision.plan
+        self.emit(
+            schema.Activation(
+                id=activation,
+                agent=agent,
+                started=started,
+                outcome="listen" if plan is None else "resume" if isinstance(plan, Resume) else "plan",
+                status=decision.status,
+                messages=sent,
+                tokens=tokens_of(decision),
+                thinking=pause,
+                repair=repair,
+            )
+        )
+        for attempt, call in enumerate(decision.calls):
+            self.emit(
+                schema.LlmCall(
+                    activation=activation,
+                    agent=agent,
+                    attempt=attempt,
+                    model=call.model,
+                    request=call.request,
+                    reply=call.reply,
+                    rung=call.rung,
+                    status=call.status,
+                    prompt_tokens=call.prompt_tokens,
+                    completion_tokens=call.completion_tokens,
+                    prompt=list(call.prompt),
+                )
+            )
 
     def plan_commit(self, agent: int, plan_id: int, plan: Plan) -> None:
         """Write a committed plan."""

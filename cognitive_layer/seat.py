@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from emcoop.cognitive_layer.grounding import PlanRunner
 from emcoop.cognitive_layer.memory import Memory
-from emcoop.cognitive_layer.plan import Message, Outcome, Planner
+from emcoop.cognitive_layer.plan import Message, Notice, Outcome, Planner
 from emcoop.cognitive_layer.stages import Stage
 
 
@@ -21,12 +21,17 @@ class Seat:
         runner: The plan in force and its progress.
         unread: Delivered messages not handled yet.
         kept: Messages the planner chose to keep (`wait`); they are shown again, but do not interrupt.
+        notices: What monitors told it and it has not handled yet.
+        outbox: Messages of a seat played from outside, sent before the next thinking.
         memory: What the agent remembers.
         last: How the last plan ended.
         reasoning_since: First round in which it reasons.
         spoken: Decisions since then.
         asked: Round in which its planner was asked and has not answered yet, else None.
         decisions, decisions_now: Decisions in the episode, and before the coming step.
+        may_decide: Whether its planner could be asked once more when monitors looked at the plans.
+        tokens: Tokens its models have taken in the episode.
+        pause: Environment steps it still stands still, thinking.
         messages_now, chars_now: Messages and characters sent before the coming step.
     """
 
@@ -36,6 +41,8 @@ class Seat:
     runner: PlanRunner | None = None
     unread: list[Message] = field(default_factory=list)
     kept: list[Message] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+    outbox: list[Message] = field(default_factory=list)
     memory: Memory = field(default_factory=Memory)
     last: Outcome | None = None
     reasoning_since: int = 1
@@ -43,6 +50,9 @@ class Seat:
     asked: int | None = None
     decisions: int = 0
     decisions_now: int = 0
+    may_decide: bool = False
+    tokens: int = 0
+    pause: int = 0
     messages_now: int = 0
     chars_now: int = 0
 
@@ -50,7 +60,8 @@ class Seat:
         """Say whether the environment may step as far as this agent is concerned."""
         if self.planner is None:
             return True
-        return self.stage in (Stage.WAIT, Stage.EXECUTE) and not self.unread and self.asked is None
+        settled = self.stage in (Stage.WAIT, Stage.EXECUTE)
+        return settled and not self.unread and not self.notices and self.asked is None
 
     def begin_step(self) -> None:
         """Reset what is counted per environment step."""

@@ -12,8 +12,8 @@ import gymnasium
 import numpy as np
 from gymnasium.utils import seeding
 
+from emcoop.cognitive_layer.asking import drive
 from emcoop.cognitive_layer.episode import Session, run_async
-from emcoop.cognitive_layer.loop import drive
 from emcoop.cognitive_layer.planners import make_team
 from emcoop.cognitive_layer.topologies import make_topology
 from emcoop.envs.embodiment import StepOutcome

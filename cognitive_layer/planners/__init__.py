@@ -22,12 +22,16 @@ class PlannerSpec:
         description: One line.
         target: `module:attribute` that makes a planner for one seat, or the callable itself.
         privileged: Whether it gets the world itself; such planners never enter ranked tracks.
+        argument: Option that `name:value` gives, empty if it has no such short form.
+        brings_in: What knowledge from outside it may bring in, empty if none; such planners never enter ranked tracks.
     """
 
     name: str
     description: str
     target: str | Callable[..., Planner]
     privileged: bool = False
+    argument: str = ""
+    brings_in: str = ""
 
     def factory(self) -> Callable[..., Planner]:
         """Return what makes a planner for one seat."""
@@ -44,11 +48,34 @@ BUILT_IN = (
     PlannerSpec(
         "oracle", "central scheduling with full knowledge: the upper reference", f"{_HERE}.oracle:OraclePlanner", True
     ),
-    PlannerSpec("scripted", "carries out given calls in order", f"{_HERE}.scripted:ScriptedPlanner"),
+    PlannerSpec(
+        "scripted",
+        "carries out given calls in order",
+        f"{_HERE}.scripted:ScriptedPlanner",
+        brings_in="what its script was written with",
+    ),
+    PlannerSpec("llm", "a language model, named as llm:PROVIDER/MODEL", f"{_HERE}.llm:LLMPlanner", argument="model"),
+    PlannerSpec(
+        "human", "a person at the terminal", f"{_HERE}.human:HumanPlanner", brings_in="whatever the person knows"
+    ),
+    PlannerSpec(
+        "policy",
+        "primitive actions from any callable, named as policy:MODULE:ATTRIBUTE",
+        f"{_HERE}.policy:make_policy_planner",
+        argument="policy",
+    ),
+    PlannerSpec(
+        "replay",
+        "the decisions of a recorded episode, named as replay:TRACE",
+        f"{_HERE}.replayed:ReplayPlanner",
+        argument="trace",
+        brings_in="what its trace was made with",
+    ),
 )
 
 
-def _registry() -> dict[str, PlannerSpec]:
+def planner_specs() -> dict[str, PlannerSpec]:
+    """Return every planner that has a name."""
     known = {spec.name: spec for spec in BUILT_IN}
     for name, loader in plugins("emcoop.planners").items():
         target = loader()
@@ -59,7 +86,7 @@ def _registry() -> dict[str, PlannerSpec]:
 
 def list_planners() -> dict[str, str]:
     """Return name -> one-line description."""
-    return {name: spec.description.strip().split("\n")[0] for name, spec in _registry().items()}
+    return {name: spec.description.strip().split("\n")[0] for name, spec in planner_specs().items()}
 
 
 def make_team(team: Any, n_agents: int) -> tuple[list[Planner], list[dict[str, Any]], frozenset[int]]:
@@ -90,9 +117,9 @@ def make_team(team: Any, n_agents: int) -> tuple[list[Planner], list[dict[str, A
         raise ConfigError(
             f"a planner object holds one seat: give {n_agents} of them, or names, which are made per seat"
         )
-    registry = _registry()
+    registry = planner_specs()
     seats = [_make(entries[i % len(entries)], registry) for i in range(n_agents)]
-    specs = [_plain(entry) for entry in entries]
+    specs = [_plain(entry, registry) for entry in entries]
     privileged = frozenset(i for i, (_, sees_all) in enumerate(seats) if sees_all)
     return [planner for planner, _ in seats], specs, privileged
 
@@ -100,19 +127,31 @@ def make_team(team: Any, n_agents: int) -> tuple[list[Planner], list[dict[str, A
 def _make(entry: Any, registry: Mapping[str, PlannerSpec]) -> tuple[Planner, bool]:
     if not isinstance(entry, (str, Mapping)):
         return entry, bool(getattr(entry, "privileged", False))
-    plain = _plain(entry)
-    name = plain.pop("name")
-    if name not in registry:
-        raise unknown_name("planner", name, registry)
-    spec = registry[name]
+    plain = _plain(entry, registry)
+    spec = registry[name := plain.pop("name")]
     return call_named(f"planner {name!r}", spec.factory(), plain), spec.privileged
 
 
-def _plain(entry: Any) -> dict[str, Any]:
+def _plain(entry: Any, registry: Mapping[str, PlannerSpec]) -> dict[str, Any]:
+    """Return the plain data that names a planner: its registered name, and its options."""
     if isinstance(entry, str):
-        return {"name": entry}
+        name, colon, value = entry.partition(":")
+        spec = _known(name, registry)
+        if colon and not (spec.argument and value):
+            raise ConfigError(
+                f"planner {entry!r} does not fit: "
+                + (f"write {name}:{spec.argument.upper()}" if spec.argument else f"{name} takes nothing after its name")
+            )
+        return {"name": name, spec.argument: value} if colon else {"name": name}
     if isinstance(entry, Mapping):
         if "name" not in entry:
             raise ConfigError(f"planner {dict(entry)!r} has no name: give {{'name': ..., options}}")
-        return dict(entry)
+        named = _plain(str(entry["name"]), registry)
+        return {**named, **{key: value for key, value in entry.items() if key != "name"}}
     return {"name": f"object:{type(entry).__name__}"}
+
+
+def _known(name: str, registry: Mapping[str, PlannerSpec]) -> PlannerSpec:
+    if name not in registry:
+        raise unknown_name("planner", name, registry)
+    return registry[name]

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from emcoop.cognitive_layer.asking import drive
 from emcoop.cognitive_layer.budgets import Budgets
-from emcoop.cognitive_layer.channel import Channel, ChannelSettings
-from emcoop.cognitive_layer.loop import Loop, drive
+from emcoop.cognitive_layer.channel import Channel, ChannelSettings, channel_streams
+from emcoop.cognitive_layer.loop import Loop
 from emcoop.cognitive_layer.plan import RESUME, Decision, Plan, PlanningContext, Privileged, SeatSetup
-from emcoop.cognitive_layer.planners.allocation import Priority, allocate, open_tasks
-from emcoop.cognitive_layer.planners.team import FOR_ALL
+from emcoop.cognitive_layer.planners.allocation import FOR_ALL, Priority, allocate, open_tasks
 from emcoop.cognitive_layer.recorder import Recorder
 from emcoop.cognitive_layer.seat import Seat
 from emcoop.cognitive_layer.stages import I
@@ -153,7 +153,7 @@ def try_schedule(world: Embodiment, schedule: Schedule, least: float = -1.0) -> 
         setup = SeatSetup(seat.index, names, world.concepts, generator(0), "individual", "peer", -1, {}, privileged)
         assert seat.planner is not None
         seat.planner.reset(setup)
-    loop = Loop(world, seats, topology, Channel(ChannelSettings(), generator(0)), Budgets(), Recorder(None))
+    loop = Loop(world, seats, topology, Channel(ChannelSettings(), channel_streams(0)), Budgets(), Recorder(None))
     total = 0.0
     for step in range(world.max_steps):
         loop.settle()

@@ -12,8 +12,8 @@ import pytest
 from cognitive_tools import PLANNERS, TOPOLOGIES
 
 import emcoop
+from emcoop.cognitive_layer.asking import drive
 from emcoop.cognitive_layer.episode import Session
-from emcoop.cognitive_layer.loop import drive
 
 CASES = [(planner, topology) for planner in PLANNERS for topology in TOPOLOGIES]
 SETTINGS: dict[str, Any] = {

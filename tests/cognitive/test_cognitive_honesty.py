@@ -14,8 +14,9 @@ import pytest
 from cognitive_tools import SCRIPT, TOPOLOGIES, Puppet, in_turn, of, play, wait
 
 import emcoop
+from emcoop.cognitive_layer.asking import drive
 from emcoop.cognitive_layer.episode import Session
-from emcoop.cognitive_layer.loop import Loop, drive
+from emcoop.cognitive_layer.loop import Loop
 from emcoop.cognitive_layer.mail import PostOffice
 from emcoop.cognitive_layer.memory import Memory
 from emcoop.cognitive_layer.plan import PlanningContext, Privileged, SeatSetup

@@ -122,5 +122,5 @@ def test_a_message_to_an_agent_that_has_just_planned_interrupts_it() -> None:
 
 @pytest.mark.parametrize("rounds", [0, -1, True, 2.5, "3", None, [], [2], [3, 1], [0, 2], [1, 2, 3], [1.0, 2.0], 10**6])
 def test_thinking_rounds_that_do_not_fit(rounds: Any) -> None:
-    with pytest.raises(ConfigError, match=r"thinking_rounds=.* give a number >= 1, or \[low, high\]"):
+    with pytest.raises(ConfigError, match=r"thinking_rounds=.* give a number >= 1, \[low, high\], or"):
         emcoop.run_episode("Cube-v0", n_agents=1, max_steps=2, thinking_rounds=rounds)
