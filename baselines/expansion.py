@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
-from emcoop.baselines.schema import Budgets, Match, Suite, label_of, variant_label
+from emcoop.baselines.schema import Budgets, Condition, Match, Suite, label_of, variant_label
 from emcoop.baselines.suite import suite_hash
 from emcoop.errors import ConfigError
 
@@ -22,10 +23,11 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         id: Readable, safe as a file name, unique; depends on the episode's settings, not on the suite.
         suite, suite_hash: Where it belongs.
-        env, variant, n_agents, topology, planner, regime: Its cell, as in the results table.
+        env, variant, n_agents, topology, planner, regime, condition: Its cell, as in the results table.
         seed: Episode seed.
         max_steps: Episode length in environment steps.
         env_kwargs, topology_spec, planner_spec, budgets: What `emcoop.run_episode` is called with.
+        settings: Further arguments of it, those of the condition.
     """
 
     id: str
@@ -37,17 +39,30 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True):
     topology: str
     planner: str
     regime: str
+    condition: str
     seed: int
     max_steps: int
     env_kwargs: dict[str, Any]
     topology_spec: Any
     planner_spec: Any
     budgets: dict[str, int]
+    settings: dict[str, Any]
 
     @property
-    def cell(self) -> tuple[str, str, int, str, str, str]:
+    def cell(self) -> tuple[str, str, int, str, str, str, str]:
         """What all seeds of this setting share."""
-        return (self.env, self.variant, self.n_agents, self.topology, self.planner, self.regime)
+        return (self.env, self.variant, self.n_agents, self.topology, self.planner, self.regime, self.condition)
+
+
+class Place(NamedTuple):
+    """Where in a suite a cell is, as `Match` sees it."""
+
+    env: str
+    n_agents: int
+    topology: str
+    planner: str
+    regime: str
+    condition: str
 
 
 def expand(suite: Suite) -> list[Unit]:
@@ -59,75 +74,84 @@ def expand(suite: Suite) -> list[Unit]:
     Raises:
         ConfigError: More than `MAX_UNITS` episodes, or none left after the exclusions.
     """
-    worlds = [(env.id, kwargs) for env in suite.environments for kwargs in env.variants or [{}]]
-    axes: list[Sequence[Any]] = [worlds, suite.team_sizes, suite.topologies, suite.planners, list(suite.regimes)]
-    total = len(suite.seed_list)
-    for axis in axes:
+    total = len(suite.seed_list) * len(suite.conditions or [""])
+    for axis in (_worlds(suite), suite.team_sizes, suite.topologies, suite.planners, suite.regimes):
         total *= len(axis)
     if total > MAX_UNITS:
         raise ConfigError(f"suite {suite.name!r} has {total} episodes, at most {MAX_UNITS} fit; split it")
-    digest = suite_hash(suite)
-    units = [
-        _unit(suite, digest, env, kwargs, n, topology, planner, regime, seed)
-        for seed in suite.seed_list
-        for n in sorted(suite.team_sizes, reverse=True)
-        for env, kwargs in worlds
-        for topology in suite.topologies
-        for planner in suite.planners
-        for regime in suite.regimes
-        if not any(matches(m, env, n, label_of(topology), label_of(planner), regime) for m in suite.exclude)
-    ]
-    if not units:
+    digest, cells = suite_hash(suite), list(_cells(suite))
+    if not cells:
         raise ConfigError(f"suite {suite.name!r} excludes every cell: nothing is left to run; relax `exclude`")
-    return units
+    return [_unit(suite, digest, cell, seed) for seed in suite.seed_list for cell in cells]
 
 
-def matches(match: Match, env: str, n_agents: int, topology: str, planner: str, regime: str) -> bool:
+def matches(match: Match, place: Place) -> bool:
     """Return whether a cell agrees with every field that `match` gives."""
     pairs: list[tuple[Sequence[object], object]] = [
-        (match.environments, env),
-        (match.team_sizes, n_agents),
-        (match.topologies, topology),
-        (match.planners, planner),
-        (match.regimes, regime),
+        (match.environments, place.env),
+        (match.team_sizes, place.n_agents),
+        (match.topologies, place.topology),
+        (match.planners, place.planner),
+        (match.regimes, place.regime),
+        (match.conditions, place.condition),
     ]
     return all(not accepted or value in accepted for accepted, value in pairs)
 
 
-def _unit(
-    suite: Suite,
-    digest: str,
-    env: str,
-    kwargs: dict[str, Any],
-    n: int,
-    topology: Any,
-    planner: Any,
-    regime: str,
-    seed: int,
-) -> Unit:
-    names = (label_of(topology), label_of(planner), regime)
-    lengths = [h.max_steps for h in suite.horizons if matches(h.where, env, n, *names)]
+class _Cell(NamedTuple):
+    """One cell of a suite: its labels, and the specs behind them."""
+
+    place: Place
+    env_kwargs: dict[str, Any]
+    topology: Any
+    planner: Any
+
+
+def _worlds(suite: Suite) -> list[tuple[str, dict[str, Any]]]:
+    return [(env.id, kwargs) for env in suite.environments for kwargs in env.variants or [{}]]
+
+
+def _cells(suite: Suite) -> Iterator[_Cell]:
+    """Yield the cells that no exclusion matches."""
+    sizes = sorted(suite.team_sizes, reverse=True)
+    conditions = list(suite.conditions) or [""]
+    axes = (sizes, _worlds(suite), suite.topologies, suite.planners, suite.regimes, conditions)
+    for n, (env, kwargs), topology, planner, regime, condition in itertools.product(*axes):
+        place = Place(env, n, label_of(topology), label_of(planner), regime, condition)
+        if not any(matches(match, place) for match in suite.exclude):
+            yield _Cell(place, kwargs, topology, planner)
+
+
+def _unit(suite: Suite, digest: str, cell: _Cell, seed: int) -> Unit:
+    place = cell.place
+    lengths = [h.max_steps for h in suite.horizons if matches(h.where, place)]
     settings: dict[str, Any] = {
-        "env": env,
-        "n_agents": n,
+        "env": place.env,
+        "n_agents": place.n_agents,
         "seed": seed,
-        "regime": regime,
+        "regime": place.regime,
         "max_steps": (lengths or [suite.max_steps])[-1],
-        "env_kwargs": kwargs,
-        "topology_spec": topology,
-        "planner_spec": planner,
-        "budgets": _budgets(suite.budgets, suite.regimes[regime]),
+        "env_kwargs": cell.env_kwargs,
+        "topology_spec": cell.topology,
+        "planner_spec": cell.planner,
+        "budgets": _budgets(suite.budgets, suite.regimes[place.regime]),
     }
-    variant = variant_label(kwargs)
-    short = hashlib.sha256(msgspec.json.encode(settings, order="deterministic")).hexdigest()[:8]
-    parts = [env, *([variant] if variant else []), f"n{n:04d}", *names, f"s{seed:03d}", short]
+    variant = variant_label(cell.env_kwargs)
+    extra: dict[str, Any] = msgspec.to_builtins(suite.conditions.get(place.condition, Condition()))
+    # Episodes without a condition keep the ids they had before there were any.
+    hashed = {**settings, "settings": extra} if extra else settings
+    short = hashlib.sha256(msgspec.json.encode(hashed, order="deterministic")).hexdigest()[:8]
+    world = [place.env, *([variant] if variant else []), f"n{place.n_agents:04d}"]
+    names = [place.topology, place.planner, place.regime, *([place.condition] if place.condition else [])]
     return Unit(
-        id="_".join(_slug(part) for part in parts),
+        id="_".join(_slug(part) for part in [*world, *names, f"s{seed:03d}", short]),
         suite=suite.name,
         suite_hash=digest,
         variant=variant,
-        topology=names[0],
-        planner=names[1],
+        topology=place.topology,
+        planner=place.planner,
+        condition=place.condition,
+        settings=extra,
         **settings,
     )
 

@@ -1,10 +1,9 @@
-"""Before a sweep runs: are all names known, what will it cost, and are the compiled kernels in the cache."""
+"""Before a sweep runs: do names and settings fit, does it call models, are the compiled kernels in the cache."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -13,41 +12,19 @@ import msgspec
 from emcoop.baselines.expansion import Unit
 from emcoop.baselines.results import Result
 from emcoop.baselines.schema import Suite
-from emcoop.errors import EmCoopError, unknown_name
+from emcoop.cognitive_layer.channel import make_channel_settings
+from emcoop.cognitive_layer.latency import make_thinking
+from emcoop.cognitive_layer.monitors import make_monitors
+from emcoop.cognitive_layer.planners import make_team
+from emcoop.cognitive_layer.topologies import make_topology
+from emcoop.errors import ConfigError, EmCoopError, unknown_name
 
 EpisodeRunner: TypeAlias = Callable[[Unit, Path], Result]
 """Runs the unit's episode and writes its trace to the path; the seam at which tests put in their own."""
 
 WARM_UP_STEPS = 2
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What a suite will take.
-
-    Attributes:
-        cells: Settings that differ in more than the seed.
-        episodes: Episodes in all.
-        decisions: Upper estimate of the planners' decisions: one per agent and environment step, or as many as
-            the budgets of the regime allow.
-        tokens: Model tokens; scripted planners use none.
-        usd: Money in US dollars; scripted planners cost none.
-    """
-
-    cells: int
-    episodes: int
-    decisions: int
-    tokens: int = 0
-    usd: float = 0.0
-
-
-def estimate(units: Sequence[Unit]) -> Estimate:
-    """Estimate what running `units` takes."""
-    return Estimate(
-        cells=len({unit.cell for unit in units}),
-        episodes=len(units),
-        decisions=sum(map(_decisions, units)),
-    )
+STAND_IN = "random"
+"""Planner that warms up for those that call models: their calls cost money, and a cassette would keep them."""
 
 
 def check_names(suite: Suite) -> None:
@@ -70,10 +47,50 @@ def check_names(suite: Suite) -> None:
                 raise unknown_name(f"{kind} in suite {suite.name!r}:", name, allowed)
 
 
+def check_conditions(suite: Suite) -> None:
+    """Check that channel, monitors and thinking time of every condition fit.
+
+    Raises:
+        ConfigError: One does not; the sentence names the condition.
+    """
+    for name, condition in suite.conditions.items():
+        try:
+            make_channel_settings(condition.channel)
+            make_monitors(condition.monitors)
+            rounds = 1 if condition.thinking_rounds is None else condition.thinking_rounds
+            make_thinking(rounds, condition.thinking_steps, seed=0)
+        except ConfigError as error:
+            raise type(error)(f"condition {name!r} of suite {suite.name!r}: {error}") from error
+
+
+def check_teams(units: Iterable[Unit]) -> bool:
+    """Check that planners and topologies can be made for every team size; return whether any planner calls models.
+
+    Raises:
+        ConfigError: An option does not fit.
+    """
+    teams = {(unit.planner, unit.n_agents): unit for unit in units}
+    for unit in {(unit.topology, unit.n_agents): unit for unit in units}.values():
+        make_topology(unit.topology_spec, unit.n_agents)
+    asking = [unit for unit in teams.values() if calls_models(unit)]
+    return bool(asking)
+
+
+def calls_models(unit: Unit) -> bool:
+    """Say whether a planner of the unit's team calls language models.
+
+    Raises:
+        ConfigError: An option of a planner does not fit.
+    """
+    planners, _, _ = make_team(unit.planner_spec, unit.n_agents)
+    return any(getattr(planner, "uses_models", False) for planner in planners)
+
+
 def warm_up(units: Iterable[Unit], runner: EpisodeRunner) -> None:
     """Run a tiny episode of every kind, so that workers find the compiled kernels in the cache.
 
-    Many processes that compile the same kernels at once would be slow and fight over the cache's files.
+    Many processes that compile the same kernels at once would be slow and fight over the cache's files. No model is
+    called.
 
     Raises:
         EmCoopError: The settings of a kind do not fit.
@@ -85,21 +102,23 @@ def warm_up(units: Iterable[Unit], runner: EpisodeRunner) -> None:
             kinds[kind] = unit
     with tempfile.TemporaryDirectory() as folder:
         for unit in kinds.values():
-            tiny = msgspec.structs.replace(unit, max_steps=WARM_UP_STEPS)
             try:
-                runner(tiny, Path(folder) / "warm-up.jsonl.gz")
+                result = runner(_tiny(unit), Path(folder) / "warm-up.jsonl.gz")
+                if result.hopeless:
+                    raise ConfigError(result.error)
             except EmCoopError as error:
                 raise type(error)(f"{unit.env} with planner {unit.planner}: {error}") from error
             except Exception:  # the worker that meets it reports it with its unit
                 continue
 
 
-def _decisions(unit: Unit) -> int:
-    per_agent = unit.max_steps * unit.budgets.get("decisions_per_step", 1)
-    return unit.n_agents * min(per_agent, unit.budgets.get("decisions_total", per_agent))
+def _tiny(unit: Unit) -> Unit:
+    """Return a unit of very few steps that calls no model."""
+    spec = STAND_IN if calls_models(unit) else unit.planner_spec
+    return msgspec.structs.replace(unit, max_steps=WARM_UP_STEPS, planner_spec=spec)
 
 
-def _names(specs: Iterable[Any]) -> list[str]:
+def _names(specs: Sequence[Any]) -> list[str]:
     """Return the registered name in every spec; `llm:model` is the planner `llm`."""
     names: list[str] = []
     for spec in specs:

@@ -8,13 +8,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from emcoop.baselines.expansion import Unit
 from emcoop.baselines.results import SCORED, Result
+
+if TYPE_CHECKING:
+    from emcoop.cognitive_layer.models.meter import Totals
 
 Note: TypeAlias = Callable[[Unit, Result], None]
 """Takes one outcome as it comes in."""
@@ -37,6 +40,7 @@ class Tally:
         trouble: Attempts that the infrastructure spoilt in this session.
         scores: Sum and count of the scores so far.
         started: Monotonic time at which this session began.
+        spent: Says what models have taken in this session; empty text if there are none.
     """
 
     total: int
@@ -46,11 +50,12 @@ class Tally:
     trouble: int = 0
     scores: list[float] = field(default_factory=lambda: [0.0, 0.0])
     started: float = field(default_factory=time.monotonic)
+    spent: Callable[[], str] = str
 
     @classmethod
-    def of(cls, units: Sequence[Unit], finished: Mapping[str, Result]) -> Tally:
+    def of(cls, units: Sequence[Unit], finished: Mapping[str, Result], spent: Callable[[], str] = str) -> Tally:
         """Count `units`, of which `finished` need no run."""
-        tally = cls(total=len(units), left=Counter(unit.cell for unit in units))
+        tally = cls(total=len(units), left=Counter(unit.cell for unit in units), spent=spent)
         for unit in units:
             if unit.id in finished:
                 tally.add(unit, finished[unit.id])
@@ -88,22 +93,32 @@ class Tally:
     def line(self) -> str:
         """Say it all in one line."""
         trouble = f", {self.trouble} spoilt attempts" if self.trouble else ""
+        spent = f", {text}" if (text := self.spent()) else ""
         return (
-            f"{self.done}/{self.total} episodes, {self.cells} cells, mean score {_number(self.mean_score)}, "
+            f"{self.done}/{self.total} episodes, {self.cells} cells, mean score {_number(self.mean_score)}{spent}, "
             f"{_duration(self.seconds_left)} left{trouble}"
         )
 
 
 @contextmanager
-def watch_on(console: Console, units: Sequence[Unit], finished: Mapping[str, Result]) -> Iterator[Note]:
-    """Show the progress of a sweep on `console`; a `Watch` once the console is bound."""
-    tally = Tally.of(units, finished)
+def watch_on(
+    console: Console, units: Sequence[Unit], finished: Mapping[str, Result], spent: Callable[[], str] = str
+) -> Iterator[Note]:
+    """Show the progress of a sweep on `console`; a `Watch` once the console, and `spent` if wanted, are bound."""
+    tally = Tally.of(units, finished, spent)
     if tally.begun_with:
         console.print(f"resuming: {tally.begun_with} of {tally.total} episodes are done already")
     else:
         console.print(f"starting: {tally.total} episodes in {len(tally.left)} cells; the first run compiles kernels")
     with (_live if console.is_terminal else _plain)(console, tally) as note:
         yield note
+
+
+def tokens_and_money(taken: Totals) -> str:
+    """Say in a few words what models have taken."""
+    tokens = taken.prompt_tokens + taken.completion_tokens
+    money = "cost unknown" if taken.usd is None else f"{taken.usd:.4f} USD"
+    return f"{tokens} tokens, {money}"
 
 
 @contextmanager

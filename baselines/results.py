@@ -30,10 +30,12 @@ if TYPE_CHECKING:
 
 DATABASE = "results.sqlite"
 TABLE = "results.csv"
-CELL = ("suite", "env", "variant", "n_agents", "topology", "planner", "regime", "seed")
+CELL = ("suite", "env", "variant", "n_agents", "topology", "planner", "regime", "condition", "seed")
 COLUMNS = ("unit", *CELL, "attempt", "status", "error", "trace", "digest")
 FIRST_METRICS = ("score", "raw_score", "steps")
 SCORED = ("completed", "agent_error")
+LAYOUT = "2"
+"""Version of the database's tables."""
 
 _LAYOUT = f"""
 CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -58,6 +60,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         digest: `emcoop.trace_digest` of it.
         metrics: Metric name -> value, NaN = not applicable.
         seconds: Wall time of the attempt.
+        hopeless: Whether what spoilt it would spoil every further episode too.
     """
 
     status: str
@@ -66,6 +69,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     digest: str = ""
     metrics: dict[str, float] = {}
     seconds: float = 0.0
+    hopeless: bool = False
 
 
 class Store:
@@ -84,8 +88,9 @@ class Store:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name='about'").fetchone():
-                about = f"INSERT INTO about VALUES ('suite_hash', '{suite_hash}'), ('emcoop', '{__version__}');"
-                self._db.executescript(f"BEGIN IMMEDIATE;{_LAYOUT}{about}COMMIT;")
+                about = {"suite_hash": suite_hash, "emcoop": __version__, "layout": LAYOUT}
+                values = ", ".join(f"('{key}', '{value}')" for key, value in about.items())
+                self._db.executescript(f"BEGIN IMMEDIATE;{_LAYOUT}INSERT INTO about VALUES {values};COMMIT;")
         try:
             _check_owner(_about(self._db, path), suite_hash, path.parent)
         except ConfigError:
@@ -229,7 +234,13 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
 def _about(db: sqlite3.Connection, path: Path) -> dict[str, str]:
     with _explained(path):
         if db.execute("SELECT 1 FROM sqlite_master WHERE name='attempts'").fetchone():
-            return dict(db.execute("SELECT key, value FROM about").fetchall())
+            about = dict(db.execute("SELECT key, value FROM about").fetchall())
+            if about.get("layout") != LAYOUT:
+                raise ConfigError(
+                    f"{path} was begun with another version of emcoop, whose tables differ: give another folder with "
+                    "--out, or remove that one"
+                )
+            return about
     raise ConfigError(f"{path} is not the database of a sweep: give another folder with --out")
 
 

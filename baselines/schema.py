@@ -14,6 +14,7 @@ Name: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
 Seed: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 SuiteName: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,79}$")]
+ConditionName: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=32)]
 Spec: TypeAlias = Name | dict[str, Any] | list[Any]
 
 
@@ -45,9 +46,26 @@ class Budgets(_Data, frozen=True, kw_only=True):
 
     decisions_per_step: Count | None = None
     decisions_total: Count | None = None
+    tokens_total: Annotated[int, msgspec.Meta(ge=1, le=10**12)] | None = None
     messages_per_step: Count | None = None
     message_chars_per_step: Count | None = None
     rounds_per_step: Count | None = None
+
+
+class Condition(_Data, frozen=True, kw_only=True):
+    """How messages travel, who watches and how long thinking takes. See `emcoop.run_episode`.
+
+    Attributes:
+        channel: Settings of the channel.
+        monitors: Names of monitors, or mappings with `name` and options.
+        thinking_rounds: Cognitive rounds a decision takes: a number, `[low, high]`, or `{tokens_per_round: N}`.
+        thinking_steps: `{tokens_per_step: N}`.
+    """
+
+    channel: dict[str, Any] = {}
+    monitors: list[Spec] = []
+    thinking_rounds: int | list[int] | dict[str, int] | None = None
+    thinking_steps: dict[str, int] | None = None
 
 
 class Match(_Data, frozen=True, kw_only=True):
@@ -58,6 +76,7 @@ class Match(_Data, frozen=True, kw_only=True):
     topologies: list[Name] = []
     planners: list[Name] = []
     regimes: list[Name] = []
+    conditions: list[Name] = []
 
 
 class Horizon(_Data, frozen=True, kw_only=True):
@@ -78,6 +97,7 @@ class Suite(_Data, frozen=True, kw_only=True):
         topologies: Names, or mappings with `name` and options.
         planners: Names or specs, mappings with `name` and options, or lists of those for mixed teams.
         regimes: `open` and `matched`, each with its budgets (they override `budgets`).
+        conditions: Conditions by name; empty = one without a name, in which nothing is out of the ordinary.
         seeds: Episode seeds, a list or `{start, count}`.
         max_steps: Episode length in environment steps.
         horizons: Other lengths for some cells.
@@ -92,6 +112,7 @@ class Suite(_Data, frozen=True, kw_only=True):
     topologies: Annotated[list[Spec], msgspec.Meta(min_length=1)]
     planners: Annotated[list[Spec], msgspec.Meta(min_length=1)]
     regimes: Annotated[dict[str, Budgets], msgspec.Meta(min_length=1)]
+    conditions: dict[ConditionName, Condition] = {}
     seeds: Annotated[list[Seed], msgspec.Meta(min_length=1)] | SeedRange
     max_steps: Count
     horizons: list[Horizon] = []
@@ -111,12 +132,16 @@ MATCHED_NEEDS = ("decisions_per_step", "message_chars_per_step")
 
 
 def label_of(spec: Any) -> str:
-    """Return the readable name of a planner or topology spec: `team`, `tree(branching=2)`, `greedy+random`."""
+    """Return the readable name of a planner or topology spec: `team`, `tree(b=2)`, `llm:openai/gpt-4o-mini`, `a+b`.
+
+    The address of a model's service is left out: it does not say who thinks.
+    """
     if isinstance(spec, list):
         return "+".join(label_of(entry) for entry in spec)
     if isinstance(spec, dict):
-        options = ",".join(f"{key}={spec[key]}" for key in sorted(spec) if key != "name")
-        return f"{spec['name']}({options})" if options else str(spec["name"])
+        name = f"{spec['name']}:{spec['model']}" if "model" in spec else str(spec["name"])
+        options = ",".join(f"{key}={spec[key]}" for key in sorted(spec) if key not in ("name", "model", "base_url"))
+        return f"{name}({options})" if options else name
     return str(spec)
 
 

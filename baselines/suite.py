@@ -1,6 +1,7 @@
 """Suites: loading and checking a suite file, the hash that names it, and the suites that ship with the package.
 
-A suite is the product of environments, team sizes, topologies, planners, regimes and seeds, minus its exclusions.
+A suite is the product of environments, team sizes, topologies, planners, regimes, conditions and seeds, minus its
+exclusions.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from emcoop.baselines.schema import (
     MATCHED_NEEDS,
     REGIMES,
     Budgets,
+    Condition,
     Environment,
     Horizon,
     Match,
@@ -89,13 +91,14 @@ def shipped_hash(name: str) -> str:
     return suite_hash(load_suite(name)) if name in _shipped() else ""
 
 
-def with_planners(suite: Suite, planners: Sequence[str]) -> Suite:
+def with_planners(suite: Suite, planners: Sequence[str | dict[str, Any]]) -> Suite:
     """Return the suite with other planners, under a name of its own.
 
     Planners of the suite keep its exclusions; new ones run in every cell.
     """
-    kept = set(planners)
-    slug = "-".join("".join(c if c.isalnum() else "-" for c in name.lower()).strip("-") for name in planners)
+    labels = [label_of(planner) for planner in planners]
+    kept = set(labels)
+    slug = "-".join("".join(c if c.isalnum() else "-" for c in label.lower()).strip("-") for label in labels)
 
     def narrow(match: Match) -> Match | None:
         names = [name for name in match.planners if name in kept]
@@ -118,7 +121,7 @@ def with_planners(suite: Suite, planners: Sequence[str]) -> Suite:
             horizons=horizons,
         )
     )
-    return suite_from_data(data, f"suite {suite.name!r} with planner {', '.join(planners)}")
+    return suite_from_data(data, f"suite {suite.name!r} with planner {', '.join(labels)}")
 
 
 def _shipped() -> dict[str, str]:
@@ -132,9 +135,10 @@ def _places(data: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], type[ms
     found: list[tuple[str, Any, type[msgspec.Struct]]] = [("the suite", data, Suite)]
     found += [("environments", entry, Environment) for entry in _list(data.get("environments"))]
     found += [("seeds", data.get("seeds"), SeedRange), ("budgets", data.get("budgets"), Budgets)]
-    regimes = data.get("regimes")
-    if isinstance(regimes, dict):
-        found += [(f"regimes.{name}", entry, Budgets) for name, entry in regimes.items()]
+    named: list[tuple[str, type[msgspec.Struct]]] = [("regimes", Budgets), ("conditions", Condition)]
+    for key, kind in named:
+        if isinstance(data.get(key), dict):
+            found += [(f"{key}.{name}", entry, kind) for name, entry in data[key].items()]
     found += [("exclude", entry, Match) for entry in _list(data.get("exclude"))]
     for entry in _list(data.get("horizons")):
         found.append(("horizons", entry, Horizon))
@@ -199,6 +203,7 @@ def _check_match(match: Match, suite: Suite, source: str) -> None:
         ("topologies", match.topologies, [label_of(spec) for spec in suite.topologies]),
         ("planners", match.planners, [label_of(spec) for spec in suite.planners]),
         ("regimes", match.regimes, list(suite.regimes)),
+        ("conditions", match.conditions, list(suite.conditions)),
     ]
     if not any(accepted for _, accepted, _ in axes):
         raise ConfigError(f"{source} has an exclusion or horizon that names no cells: give at least one field")

@@ -17,6 +17,8 @@ def summary_table(rows: list[dict[str, Any]]) -> Table:
 
     `!` marks cells in which an episode did not complete.
     """
+    from emcoop.metrics.report.rows import regime_label
+
     sizes = sorted({row["n_agents"] for row in rows})
     table = Table(title="mean score", title_justify="left")
     for heading in ("environment", "regime", "planner", "topology"):
@@ -26,9 +28,9 @@ def summary_table(rows: list[dict[str, Any]]) -> Table:
     cells: dict[tuple[str, ...], dict[int, list[dict[str, Any]]]] = {}
     for row in rows:
         world = f"{row['env']} {row['variant']}".strip()
-        key = (world, row["regime"], row["planner"], row["topology"])
+        key = (world, regime_label(row["regime"], row["condition"]), row["planner"], row["topology"])
         cells.setdefault(key, {}).setdefault(row["n_agents"], []).append(row)
-    for line in sorted(cells, key=lambda line: (line[0], line[1] != "open", line[2:])):
+    for line in sorted(cells, key=lambda line: (line[0], not line[1].startswith("open"), line[1:])):
         table.add_row(*line, *(_mean(cells[line].get(size, [])) for size in sizes))
     return table
 

@@ -9,15 +9,16 @@ import os
 import platform
 import shutil
 import sys
+import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -38,7 +39,10 @@ from emcoop.baselines.progress import Note, Watch, silent
 from emcoop.baselines.results import DATABASE, SCORED, TABLE, Result, Store, csv_text, write_atomically
 from emcoop.baselines.schema import Suite
 from emcoop.baselines.suite import suite_hash
-from emcoop.errors import EmCoopError
+from emcoop.errors import ConfigError, EmCoopError
+
+if TYPE_CHECKING:
+    from emcoop.cognitive_layer.models.access import ModelAccess
 
 PASSES = 3
 PACKAGES = ("emcoop", "numpy", "numba", "gymnasium", "pettingzoo", "msgspec", "networkx", "pandas", "scipy")
@@ -52,14 +56,16 @@ class SweepEnd:
         folder: Where everything is.
         rows: The results table, sorted by unit.
         unfinished: Units that have no scored attempt, with the error of the last one.
+        stopped: Why it stopped early, empty if it did not.
     """
 
     folder: Path
     rows: list[dict[str, Any]]
     unfinished: dict[str, str]
+    stopped: str = ""
 
 
-def run_episode_of(unit: Unit, trace: Path) -> Result:
+def run_episode_of(unit: Unit, trace: Path, models: ModelAccess | None = None) -> Result:
     """Run one unit with `emcoop.run_episode`; its trace goes to `trace`."""
     import emcoop
 
@@ -72,13 +78,31 @@ def run_episode_of(unit: Unit, trace: Path) -> Result:
         env_kwargs=unit.env_kwargs or None,
         max_steps=unit.max_steps,
         budgets=unit.budgets or None,
+        models=models,
         regime=unit.regime,
         trace=trace,
         suite=unit.suite,
         suite_hash=unit.suite_hash,
+        **unit.settings,
     )
-    metrics = {name: float(value) for name, value in episode.metrics.items()}
-    return Result(status=episode.status, error=episode.error or "", digest=episode.digest or "", metrics=metrics)
+    return Result(
+        status=episode.status,
+        error=episode.error or "",
+        digest=episode.digest or "",
+        metrics={name: float(value) for name, value in episode.metrics.items()},
+        hopeless=episode.hopeless,
+    )
+
+
+def run_episode_with(models: ModelAccess, unit: Unit, trace: Path) -> Result:
+    """Run one unit whose planners may call models.
+
+    A setting that does not fit, such as a provider whose package is not installed, is as hopeless as a refused key.
+    """
+    try:
+        return run_episode_of(unit, trace, models)
+    except ConfigError as error:
+        return Result(status="infra_error", error=str(error), hopeless=True)
 
 
 def run_unit(unit: Unit, *, runner: EpisodeRunner, folder: str, session: str) -> Result:
@@ -92,7 +116,7 @@ def run_unit(unit: Unit, *, runner: EpisodeRunner, folder: str, session: str) ->
     """
     started = time.monotonic()
     traces = Path(folder) / TRACES
-    scratch = traces / f"{RUNNING}{session}-{os.getpid()}"
+    scratch = traces / f"{RUNNING}{session}-{os.getpid()}-{threading.get_ident()}"
     scratch.mkdir(exist_ok=True)
     try:
         result = runner(unit, scratch / f"{unit.id}.jsonl.gz")
@@ -113,6 +137,7 @@ def run_sweep(
     *,
     runner: EpisodeRunner = run_episode_of,
     watch: Watch = silent,
+    models: ModelAccess | None = None,
 ) -> SweepEnd:
     """Run what is missing of a suite in `folder` and export the table; call it again to resume.
 
@@ -122,6 +147,7 @@ def run_sweep(
         backend: Where the units run.
         runner: Runs one episode.
         watch: Shows the progress.
+        models: What the episodes reach models through; what that took is noted.
 
     Raises:
         ConfigError: The folder belongs to another suite, or another sweep is running in it.
@@ -131,9 +157,14 @@ def run_sweep(
     with locked(folder):
         claim(folder, suite)
         with closing(Store(folder / DATABASE, suite_hash(suite))) as store:
-            with _noted(store, backend), _tidied(folder):
-                _run_missing(units, store, backend, runner, folder, watch)
-            return _export(folder, units, store)
+            with _noted(store, backend, models), _tidied(folder):
+                stopped = _run_missing(units, store, backend, runner, folder, watch)
+            return _export(folder, units, store, stopped)
+
+
+def has_begun(folder: Path) -> bool:
+    """Say whether a sweep has been running in a folder."""
+    return (folder / DATABASE).is_file()
 
 
 def about_this_machine(backend: Backend) -> dict[str, Any]:
@@ -155,15 +186,28 @@ def about_this_machine(backend: Backend) -> dict[str, Any]:
     }
 
 
+def about_models(models: ModelAccess) -> dict[str, Any]:
+    """Return what models took in this session, and how they were reached: no keys, no addresses."""
+    taken = msgspec.to_builtins(models.meter)
+    return {
+        **taken,
+        "cassette_mode": models.settings.mode,
+        "cassette_hits": taken["cached"],
+        "cassette_misses": taken["calls"] - taken["cached"] if models.settings.mode != "off" else 0,
+        "trial": models.settings.trial,
+    }
+
+
 @contextmanager
-def _noted(store: Store, backend: Backend) -> Iterator[None]:
+def _noted(store: Store, backend: Backend, models: ModelAccess | None) -> Iterator[None]:
     """Note in the database where and for how long this session ran, also when it fails or is stopped."""
     started = time.monotonic()
     try:
         yield
     finally:
         with suppress(EmCoopError):  # on a full disk the reason for stopping matters more than this note
-            store.add_session(about_this_machine(backend), time.monotonic() - started)
+            about = about_this_machine(backend) | ({} if models is None else {"models": about_models(models)})
+            store.add_session(about, time.monotonic() - started)
 
 
 @contextmanager
@@ -178,18 +222,36 @@ def _tidied(folder: Path) -> Iterator[None]:
 
 def _run_missing(
     units: list[Unit], store: Store, backend: Backend, runner: EpisodeRunner, folder: Path, watch: Watch
-) -> None:
-    """Run every unit without a scored attempt; go over the spoilt ones again while that helps."""
+) -> str:
+    """Run every unit without a scored attempt; go over the spoilt ones again while that helps.
+
+    Returns:
+        Why it stopped early, empty if it did not.
+    """
     pending = _without_result(units, store)
     work = partial(run_unit, runner=runner, folder=str(folder), session=uuid.uuid4().hex[:12])
     with watch(units, store.finished()) as note:
         warm_up(pending, runner)
         for _ in range(PASSES):
-            with closing(backend.run(pending, work)) as outcomes:
-                settled = sum([_take(outcome, store, note) for outcome in outcomes])
+            reasons: list[str] = []
+            settled = 0
+            with closing(backend.run(_until(reasons, pending), work)) as outcomes:
+                for outcome in outcomes:
+                    settled += _take(outcome, store, note)
+                    if outcome.result.hopeless:
+                        reasons.append(outcome.result.error)
             pending = _without_result(units, store)
-            if not pending or not settled:
-                return
+            if reasons or not pending or not settled:
+                return "".join(reasons[:1])
+    return ""
+
+
+def _until(reasons: Sequence[str], units: Sequence[Unit]) -> Iterator[Unit]:
+    """Yield units until there is a reason to stop; those that run by then run to their end."""
+    for unit in units:
+        if reasons:
+            return
+        yield unit
 
 
 def _without_result(units: list[Unit], store: Store) -> list[Unit]:
@@ -209,7 +271,7 @@ def _take(outcome: Outcome, store: Store, note: Note) -> bool:
     return outcome.result.status in SCORED
 
 
-def _export(folder: Path, units: list[Unit], store: Store) -> SweepEnd:
+def _export(folder: Path, units: list[Unit], store: Store, stopped: str) -> SweepEnd:
     rows = store.rows()
     with disk_errors(folder):
         write_atomically(folder / TABLE, csv_text(rows))
@@ -220,7 +282,7 @@ def _export(folder: Path, units: list[Unit], store: Store) -> SweepEnd:
         for unit in units
         if settled.get(unit.id, {}).get("status") not in SCORED
     }
-    return SweepEnd(folder, rows, unfinished)
+    return SweepEnd(folder, rows, unfinished, stopped)
 
 
 if __name__ == "__main__":

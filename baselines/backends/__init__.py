@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
+import traceback
 from collections.abc import Callable, Generator, Iterable
 from typing import NamedTuple, Protocol, TypeAlias
 
 from emcoop.baselines.expansion import Unit
+from emcoop.baselines.folder import DISK_TROUBLE
 from emcoop.baselines.results import Result
+from emcoop.errors import EmCoopError
 
 Work: TypeAlias = Callable[[Unit], Result]
 """Runs one unit; picklable (a module-level function or a `functools.partial` of one)."""
@@ -39,3 +43,19 @@ class Backend(Protocol):
         and of no other.
         """
         ...
+
+
+def guarded(work: Work, unit: Unit) -> tuple[Result, str]:
+    """Run one unit; return the result, and why nothing else can succeed either, if the disk is why."""
+    started = time.monotonic()
+    try:
+        return work(unit), ""
+    except EmCoopError as error:
+        text, fatal = str(error), ""
+    except OSError as error:
+        text = f"{error.strerror or error}: {error.filename}" if error.filename else f"{error.strerror or error}"
+        fatal = text if error.errno in DISK_TROUBLE else ""
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        text, fatal = f"{type(error).__name__}: {error} ({place.name}, line {place.lineno})", ""
+    return Result(status="infra_error", error=text, seconds=time.monotonic() - started), fatal

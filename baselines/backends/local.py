@@ -10,16 +10,14 @@ import os
 import signal
 import threading
 import time
-import traceback
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from emcoop.baselines.backends import Outcome, Work
+from emcoop.baselines.backends import Outcome, Work, guarded
 from emcoop.baselines.expansion import Unit
-from emcoop.baselines.folder import DISK_TROUBLE
 from emcoop.baselines.results import Result
 from emcoop.errors import EmCoopError
 
@@ -160,7 +158,7 @@ def _serve(pipe: Connection[Any, Any], work: Work) -> None:
     threading.Thread(target=_die_with_parent, daemon=True).start()
     with suppress(EOFError, OSError):
         while True:
-            pipe.send(_guarded(work, pipe.recv()))
+            pipe.send(guarded(work, pipe.recv()))
 
 
 def _die_with_parent() -> None:
@@ -168,19 +166,3 @@ def _die_with_parent() -> None:
     assert parent is not None
     wait([parent.sentinel])
     os._exit(1)
-
-
-def _guarded(work: Work, unit: Unit) -> tuple[Result, str]:
-    """Return the result, and why nothing else can succeed either, if that is so."""
-    started = time.monotonic()
-    try:
-        return work(unit), ""
-    except EmCoopError as error:
-        text, fatal = str(error), ""
-    except OSError as error:
-        text = f"{error.strerror or error}: {error.filename}" if error.filename else f"{error.strerror or error}"
-        fatal = text if error.errno in DISK_TROUBLE else ""
-    except Exception as error:
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        text, fatal = f"{type(error).__name__}: {error} ({place.name}, line {place.lineno})", ""
-    return Result(status="infra_error", error=text, seconds=time.monotonic() - started), fatal

@@ -21,6 +21,7 @@ from emcoop.baselines.bench.measuring import Case, Note, measure
 from emcoop.baselines.bench.peers import peer_cases
 from emcoop.baselines.bench.stack import TEAM, layer_cases, stack_cases, trace_size
 from emcoop.baselines.bench.targets import Verdict, all_targets, judge
+from emcoop.baselines.bench.thinking import thinking_cases
 from emcoop.baselines.bench.worlds import batch_cases, frame_cases, team_cases
 from emcoop.version import __version__
 
@@ -143,6 +144,7 @@ def all_cases(settings: BenchSettings, folder: Path, others: list[Case]) -> list
         *others,
         *stack_cases(folder, settings.episodes, settings.steps),
         *layer_cases(settings.steps),
+        *thinking_cases(),
     ]
 
 

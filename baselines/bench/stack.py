@@ -13,8 +13,8 @@ from emcoop.baselines.bench.floors import STEPS
 from emcoop.baselines.bench.measuring import Case, Sample, repeated
 from emcoop.baselines.bench.still_world import Constant, StillWorld
 from emcoop.baselines.bench.worlds import ENV_ID, LONG, draw
+from emcoop.cognitive_layer.asking import drive
 from emcoop.cognitive_layer.episode import Session
-from emcoop.cognitive_layer.loop import drive
 from emcoop.cognitive_layer.plan import ActionCall, Decision, Plan, Planner, PlanningContext, SeatSetup
 from emcoop.cognitive_layer.planners import make_team
 from emcoop.envs.embodiment import NO_TASK

@@ -56,6 +56,10 @@ class Stillness:
         """Return the one thing there is to do."""
         return ActionCall("wait")
 
+    def problem(self, calls: Sequence[ActionCall]) -> str:
+        """Return nothing: nothing can go wrong here."""
+        return ""
+
     def news(self, most: int) -> Mapping[str, Any]:
         """Return no facts."""
         return {}
@@ -74,6 +78,7 @@ class StillWorld:
     """
 
     noop = 0
+    rules = "Nothing ever happens."
     concepts: Mapping[str, Concept] = {"wait": Concept("wait", "Stay for `steps` steps.")}
 
     def __init__(self, n_agents: int, max_steps: int) -> None:
@@ -162,6 +167,10 @@ class StillWorld:
     def clone(self) -> StillWorld:
         """Return another one."""
         return StillWorld(self.n_agents, self.max_steps)
+
+    def imagine(self, agents: Sequence[int] | None, salt: int) -> StillWorld:
+        """Return another one: there is nothing not to know."""
+        return self.clone()
 
 
 class Constant:

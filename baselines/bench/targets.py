@@ -8,6 +8,7 @@ from statistics import median
 
 from emcoop.baselines.bench import recorded
 from emcoop.baselines.bench.measuring import Samples
+from emcoop.baselines.bench.thinking import ANSWER_S, CROWD
 
 MEASURED = "measured"
 SCALED = "scaled from recorded figures"
@@ -92,7 +93,8 @@ def all_targets(team: int, against: Sequence[str] = ()) -> list[Target]:
         against: Other packages asked for; their targets are left out if they were not.
     """
     beside = [target for peer in against for target in BESIDE.get(peer, [])]
-    return [*_dicts(), *_arrays(), *_pictures(), *_stack(team), *_crafter(), *beside, *_peers(), *_crafter_scaled()]
+    ours = [*_dicts(), *_arrays(), *_pictures(), *_stack(team), *_thinking(), *_crafter()]
+    return [*ours, *beside, *_peers(), *_crafter_scaled()]
 
 
 DICTS_OVER_FLOOR = {2: 0.5, 16: 0.6, 256: 0.6, 1024: 0.6}
@@ -172,6 +174,21 @@ def _stack(team: int) -> list[Target]:
 def _share(with_it: float, without: float) -> float:
     """Return the share of the time per step that `without` saves."""
     return 1.0 - with_it / without
+
+
+def _thinking() -> list[Target]:
+    """Return what a crowd that asks language models costs beside their own time."""
+    crowd = f"{CROWD} agents that ask a model"
+    return [
+        Target(
+            f"{crowd}, a round / the {ANSWER_S * 1000:.0f} ms the model takes",
+            "x",
+            (f"models/round/{CROWD}",),
+            lambda rate: 1.0 / rate / ANSWER_S,
+            at_most=1.2,
+        ),
+        Target(f"{crowd}, framework per decision", "us", (f"models/decide/{CROWD}",), lambda rate: 1e6 / rate),
+    ]
 
 
 PEER_TARGETS = {

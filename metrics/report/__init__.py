@@ -30,8 +30,9 @@ def build_report(
 
     Args:
         results: One row per finished attempt of one episode: `env`, `n_agents`, `topology`, `planner`, `regime`,
-            `seed`, `status`, and if present `suite`, `variant`, `attempt`, `error`, `trace` and one column per
-            metric. Rows whose status is not `completed` are counted, never scored.
+            `seed`, `status`, and if present `suite`, `variant`, `condition`, `attempt`, `error`, `trace` and one column
+            per metric. A condition counts as part of the regime: `matched (lossy)`. Rows whose status is not
+            `completed` are counted, never scored.
         out: Folder to write to, made if needed; files of an earlier report are overwritten.
         title: Heading of the page.
         traces: Folder that the `trace` column is relative to, or the folder the files lie in; for the example episode.

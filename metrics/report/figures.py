@@ -23,6 +23,7 @@ _MOST_PANELS = 12
 def topology_effect(results: Results, effects: pd.DataFrame) -> Drawn:
     """Draw a forest plot of the paired effects, open and matched."""
     question = "Which topology helps, compared with no communication on the same seeds?"
+    effects = effects[effects["regime"].isin(results.regimes)] if len(effects) else effects
     if not len(effects):
         why = (
             f"No planner that communicates completed `{BASELINE}` and another topology on the same seeds; "
@@ -48,7 +49,7 @@ def topology_effect(results: Results, effects: pd.DataFrame) -> Drawn:
         for row in records(effects[effects["env"] == scope]):
             place = lines.index((row["planner"], row["topology"]))
             shift = (regimes.index(row["regime"]) - (len(regimes) - 1) / 2) * 0.34
-            filled = row["regime"] == "matched"
+            filled = row["regime"] == results.matched
             handles[row["regime"]] = marks.forest_point(
                 axes, gather("difference", row), place + shift, filled, scope == ALL
             )
@@ -64,7 +65,8 @@ def topology_effect(results: Results, effects: pd.DataFrame) -> Drawn:
     caption = (
         f"Median paired difference in {outcome} with 95 % intervals; teams of two and more; the text gives value, "
         f"interval and pairs. Intervals that cross the line: no difference seen. "
-        + ("Only matched differences are effects of the topology alone. " if "matched" in regimes else "")
+        + ("Only matched differences are effects of the topology alone. " if results.matched in regimes else "")
+        + ("Other conditions: see the table. " if set(results.names("regime")) - set(results.regimes) else "")
     )
     return Drawn("topology_effect", question, caption + marks.left_out(len(environments), len(scopes) - 1), figure)
 

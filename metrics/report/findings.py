@@ -40,15 +40,17 @@ def which_topology(results: Results, effects: pd.DataFrame) -> Answer:
     reason = _no_topology_claim(results, effects)
     if reason:
         return Answer(question, reason)
-    matched = effects[(effects["regime"] == "matched") & (effects["env"] == ALL)]
+    matched = effects[(effects["regime"] == results.matched) & (effects["env"] == ALL)]
     pairs = list(zip(matched["planner"], matched["topology"], strict=True))
-    disputes = {pair: text for pair in pairs if (text := _disagreement(*pair, effects))}
+    disputes = {pair: text for pair in pairs if (text := _disagreement(*pair, effects, results.matched))}
     details = [_effect_sentence(row, len(matched)) for row in records(matched)]
     leads = [
-        _topology_lead(str(planner), rows, {topology for name, topology in disputes if name == planner})
+        _topology_lead(
+            str(planner), rows, {topology for name, topology in disputes if name == planner}, results.matched
+        )
         for planner, rows in matched.groupby("planner", sort=False)
     ]
-    return Answer(question, " ".join(leads), [*details, *disputes.values()])
+    return Answer(question, " ".join(leads), [*details, *disputes.values(), *_other_conditions(results)])
 
 
 def which_team_size(results: Results, table: pd.DataFrame) -> Answer:
@@ -97,17 +99,23 @@ def _no_topology_claim(results: Results, effects: pd.DataFrame) -> str:
         return f"The topology `{BASELINE}` was not run, so there is nothing to compare {listing(topologies)} with."
     if not results.communicating:
         return "No planner sent a message in any completed episode, so the topology could not matter."
-    if "matched" not in results.names("regime"):
+    if not results.matched:
         return (
             "No episode of the matched regime was completed, so no claim about topology is made: in the open regime "
             "topologies differ in how much they may decide and say."
         )
-    if not len(effects) or not ((effects["regime"] == "matched") & (effects["difference_n"] > 0)).any():
-        return f"In the matched regime no seed was completed under both `{BASELINE}` and another topology."
+    if not len(effects) or not ((effects["regime"] == results.matched) & (effects["difference_n"] > 0)).any():
+        return f"In the {results.matched} regime no seed was completed under both `{BASELINE}` and another topology."
     return ""
 
 
-def _topology_lead(planner: str, rows: pd.DataFrame, disputed: set[str]) -> str:
+def _other_conditions(results: Results) -> list[str]:
+    """Say which conditions of the matched regime the answer does not speak of."""
+    others = [name for name in results.names("regime") if name.startswith("matched") and name != results.matched]
+    return [f"Of the {listing(others)} regime the tables tell; conditions are never pooled."] if others else []
+
+
+def _topology_lead(planner: str, rows: pd.DataFrame, disputed: set[str], regime: str) -> str:
     verdicts: dict[str, list[str]] = {"better": [], "worse": [], "hint": [], "same": [], "unknown": [], "disputed": []}
     for row in records(rows):
         verdicts["disputed" if row["topology"] in disputed else _verdict(row)].append(str(row["topology"]))
@@ -126,8 +134,8 @@ def _topology_lead(planner: str, rows: pd.DataFrame, disputed: set[str]) -> str:
     if verdicts["unknown"]:
         rest.append(f"there are too few pairs to say anything about {listing(verdicts['unknown'])}")
     if does:
-        return f"In the matched regime `{planner}` {'; '.join(does + rest)}."
-    return f"In the matched regime, with `{planner}`, {'; '.join(rest)}."
+        return f"In the {regime} regime `{planner}` {'; '.join(does + rest)}."
+    return f"In the {regime} regime, with `{planner}`, {'; '.join(rest)}."
 
 
 def _verdict(row: dict[str, Any]) -> str:
@@ -160,9 +168,9 @@ def _effect_sentence(row: dict[str, Any], family: int) -> str:
     return f"{head}: {numbers}{p}{tail}."
 
 
-def _disagreement(planner: str, topology: str, effects: pd.DataFrame) -> str:
+def _disagreement(planner: str, topology: str, effects: pd.DataFrame, regime: str) -> str:
     """Say so when environments point in opposite directions, which pooling hides."""
-    rows = effects[(effects["regime"] == "matched") & (effects["planner"] == planner) & (effects["env"] != ALL)]
+    rows = effects[(effects["regime"] == regime) & (effects["planner"] == planner) & (effects["env"] != ALL)]
     rows = rows[rows["topology"] == topology]
     up = list(rows.loc[rows["difference_low"] > 0, "env"])
     down = list(rows.loc[rows["difference_high"] < 0, "env"])

@@ -37,7 +37,7 @@ _TOPOLOGIES = (BASELINE, "centralized", "debate", "decentralized", "hybrid")
 _PLANNERS = ("random", "greedy", "team", "oracle")
 _REGIMES = ("matched", "open")
 _REQUIRED = ["env", "n_agents", "topology", "planner", "regime", "seed", "status"]
-_TEXT = ["unit", "suite", "env", "variant", "topology", "planner", "regime", "status", "error", "trace"]
+_TEXT = ["unit", "suite", "env", "variant", "topology", "planner", "regime", "condition", "status", "error", "trace"]
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,17 @@ class Results:
         """The regime shown where only one is: `matched` if any episode of it was completed."""
         regimes = self.names("regime")
         return regimes[0] if regimes else "matched"
+
+    @property
+    def regimes(self) -> list[str]:
+        """Regimes under the same condition as that one, which pictures set side by side."""
+        condition = self.regime.partition(" (")[2]
+        return [name for name in self.names("regime") if name.partition(" (")[2] == condition]
+
+    @property
+    def matched(self) -> str:
+        """The matched regime that claims about topologies rest on, under its first condition; empty if none ran."""
+        return next((name for name in self.names("regime") if _without_condition(name) == "matched"), "")
 
     @property
     def shown(self) -> pd.DataFrame:
@@ -97,7 +108,21 @@ class Results:
 def ordered(column: str, names: Iterable[str]) -> list[str]:
     """Sort names of a column: the known ones in their usual order, others after them by name."""
     known = {"topology": _TOPOLOGIES, "planner": _PLANNERS, "regime": _REGIMES}[column]
-    return sorted(names, key=lambda name: (known.index(name) if name in known else len(known), name))
+
+    def place(name: str) -> tuple[int, str]:
+        plain = _without_condition(name) if column == "regime" else name
+        return (known.index(plain) if plain in known else len(known), name)
+
+    return sorted(names, key=place)
+
+
+def regime_label(regime: str, condition: str) -> str:
+    """Return the regime with the condition it ran under: results under different conditions are never pooled."""
+    return f"{regime} ({condition})" if condition else regime
+
+
+def _without_condition(regime: str) -> str:
+    return regime.partition(" (")[0]
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -125,6 +150,8 @@ def prepare(results: pd.DataFrame) -> Results:
     for column in _TEXT:
         # A CSV file reads empty texts back as NaN.
         rows[column] = rows[column].astype(object).where(rows[column].notna(), "").astype(str) if column in rows else ""
+    pairs = zip(rows["regime"], rows["condition"], strict=True)
+    rows["regime"] = [regime_label(regime, condition) for regime, condition in pairs]
     for column in METRICS:
         rows[column] = pd.to_numeric(rows[column], errors="coerce").astype(float) if column in rows else float("nan")
     rows["attempt"] = pd.to_numeric(rows["attempt"]) if "attempt" in rows else 1

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from emcoop import testing
     from emcoop.catalogue import list_environments, list_metrics, list_planners, list_topologies
     from emcoop.cognitive_layer.episode import run_episode
+    from emcoop.cognitive_layer.models import list_chat_models
+    from emcoop.cognitive_layer.monitors import list_monitors
     from emcoop.metrics import score_trace
     from emcoop.replaying import replay
     from emcoop.trace import read_trace, trace_digest
@@ -28,8 +30,10 @@ __all__ = [
     "ReplayMismatch",
     "__version__",
     "batch_env",
+    "list_chat_models",
     "list_environments",
     "list_metrics",
+    "list_monitors",
     "list_planners",
     "list_topologies",
     "parallel_env",
@@ -42,8 +46,10 @@ __all__ = [
 ]
 
 _LAZY = {
+    "list_chat_models": "emcoop.cognitive_layer.models",
     "list_environments": "emcoop.catalogue",
     "list_metrics": "emcoop.catalogue",
+    "list_monitors": "emcoop.cognitive_layer.monitors",
     "list_planners": "emcoop.catalogue",
     "list_topologies": "emcoop.catalogue",
     "read_trace": "emcoop.trace",

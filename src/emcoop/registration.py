@@ -182,12 +182,17 @@ def call_named(what: str, target: Callable[..., Any], options: Mapping[str, Any]
 
     Raises:
         UnknownNameError: An option `target` does not have.
+        ConfigError: One it needs is missing.
     """
     allowed = _option_names(target)
     if allowed is not None:
         for name in options:
             if name not in allowed[len(fixed) :]:
                 raise unknown_name(f"option of {what}", name, allowed[len(fixed) :])
+        try:
+            inspect.signature(target).bind(*fixed, **options)
+        except TypeError as error:
+            raise ConfigError(f"{what} does not fit: {error}; give it") from None
     return target(*fixed, **options)
 
 

@@ -82,6 +82,12 @@ def fail_at_seed_one(unit: Unit, trace: Path) -> Result:
     return play(unit, trace)
 
 
+def refused_from_seed_one(unit: Unit, trace: Path) -> Result:
+    if unit.seed >= 1 and trace.parent.name.startswith("."):
+        return Result(status="infra_error", error="the key is refused", hopeless=True)
+    return play(unit, trace)
+
+
 def full_disk(unit: Unit, trace: Path) -> Result:
     if in_worker() and unit.seed == 1:
         raise OSError(28, "No space left on device", str(trace))

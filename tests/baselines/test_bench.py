@@ -72,6 +72,7 @@ def test_every_case_is_measured_for_every_size_asked_for(plain: dict[str, Any]) 
     of_crafter |= {"batch", "batch_no_reset", "reset", "view_64", "map_512"}
     of_crafter |= {f"stack/{t}{what}" for t in ("centralized", "individual") for what in ("", "_no_text")}
     expected |= {f"ma_crafter/{case}" for case in of_crafter}
+    expected |= {"models/round/256", "models/decide/256"}
     assert set(plain["figures"]) == expected
 
 
@@ -113,6 +114,7 @@ SYNTHETIC: dict[str, list[float]] = {
     "ma_crafter/batch": [1.1e6], "ma_crafter/batch_no_reset": [2.2e6], "ma_crafter/reset": [4000 / 11],
     "ma_crafter/view_64": [28e3], "ma_crafter/map_512": [2.11e3],
     "ma_crafter/stack/centralized": [2000.0], "ma_crafter/stack/individual": [1000.0],
+    "models/round/256": [1.6], "models/decide/256": [2500.0],
     "peer/crafter/world": [5e3], "peer/crafter/reset": [50.0],
     "peer/crafter/frame_64": [1e3], "peer/crafter/frame_512": [1e3],
 }  # fmt: skip
@@ -129,6 +131,8 @@ EXPECTED: dict[str, tuple[float, bool | None]] = {
     "arrays / dicts, 1024 agents": (5.0, True),
     "batch, one thread": (8e6, True),
     "batch, two threads / one (wall time)": (1.5, False),
+    "256 agents that ask a model, a round / the 500 ms the model takes": (1.25, False),
+    "256 agents that ask a model, framework per decision": (400.0, None),
     "whole board as 64 px picture / crafter's 64 px frame": (10.0, True),
     "whole board as 512 px picture / crafter's 512 px frame": (10.0, True),
     "centralized, text, trace": (2500.0, True),
@@ -193,6 +197,7 @@ DESIGN: dict[str, tuple[float | None, float | None]] = {
     "arrays / dicts, 1024 agents": (4.0, None),
     "batch, one thread": (8e6, None),
     "batch, two threads / one (wall time)": (1.7, None),
+    "256 agents that ask a model, a round / the 500 ms the model takes": (None, 1.2),
     "whole board as 64 px picture / crafter's 64 px frame": (10.0, None),
     "whole board as 512 px picture / crafter's 512 px frame": (10.0, None),
     "centralized, text, trace": (2000.0, None),

@@ -9,9 +9,10 @@ import sweep_stand_in as stand_in
 from rich.console import Console
 
 from emcoop.baselines.expansion import expand
-from emcoop.baselines.progress import Tally, watch_on
+from emcoop.baselines.progress import Tally, tokens_and_money, watch_on
 from emcoop.baselines.results import Result
 from emcoop.baselines.summary import summary_table
+from emcoop.cognitive_layer.models.meter import Totals
 
 
 def done(score: float, status: str = "completed") -> Result:
@@ -47,6 +48,16 @@ def test_without_a_terminal_there_are_plain_lines_and_every_spoilt_attempt_is_na
     assert "\x1b" not in stream.getvalue()
 
 
+def test_tokens_and_money_are_told_where_models_are_called():
+    units = expand(stand_in.small_suite())
+    taken = Totals(prompt_tokens=900, completion_tokens=100, usd=0.25)
+    stream = io.StringIO()
+    with watch_on(Console(file=stream, width=300), units, {}, lambda: tokens_and_money(taken)) as note:
+        note(units[0], done(1.0))
+    assert ", mean score 1.000, 1000 tokens, 0.2500 USD, " in stream.getvalue()
+    assert tokens_and_money(Totals(usd=None)) == "0 tokens, cost unknown"
+
+
 def test_on_a_terminal_there_is_one_live_line():
     units = expand(stand_in.small_suite())
     stream = io.StringIO()
@@ -60,14 +71,15 @@ def test_on_a_terminal_there_is_one_live_line():
 def test_the_summary_has_a_line_per_planner_and_topology_and_marks_incomplete_cells():
     rows = [
         {"env": "Cube-v0", "variant": "", "regime": regime, "planner": planner, "topology": "individual"}
-        | {"n_agents": n, "status": status, "score": score}
-        for regime, planner, n, status, score in [
-            ("matched", "team", 2, "completed", 0.2),
-            ("open", "team", 2, "completed", 0.25),
-            ("open", "team", 2, "completed", 0.75),
-            ("open", "team", 8, "completed", 1.0),
-            ("open", "team", 8, "agent_error", math.nan),
-            ("open", "random", 8, "agent_error", math.nan),
+        | {"condition": condition, "n_agents": n, "status": status, "score": score}
+        for regime, condition, planner, n, status, score in [
+            ("matched", "", "team", 2, "completed", 0.2),
+            ("open", "", "team", 2, "completed", 0.25),
+            ("open", "", "team", 2, "completed", 0.75),
+            ("open", "lossy", "team", 2, "completed", 0.125),
+            ("open", "", "team", 8, "completed", 1.0),
+            ("open", "", "team", 8, "agent_error", math.nan),
+            ("open", "", "random", 8, "agent_error", math.nan),
         ]
     ]
     stream = io.StringIO()
@@ -76,5 +88,6 @@ def test_the_summary_has_a_line_per_planner_and_topology_and_marks_incomplete_ce
     assert lines == [
         ["Cube-v0", "open", "random", "individual", "", "-!"],
         ["Cube-v0", "open", "team", "individual", "0.500", "1.000!"],
+        ["Cube-v0", "open (lossy)", "team", "individual", "0.125", ""],
         ["Cube-v0", "matched", "team", "individual", "0.200", ""],
     ]

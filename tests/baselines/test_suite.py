@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emcoop.baselines.estimate import estimate
 from emcoop.baselines.expansion import MAX_UNITS, expand
-from emcoop.baselines.preflight import estimate
 from emcoop.baselines.suite import list_suites, load_suite, suite_from_data, suite_hash, with_planners
 from emcoop.errors import ConfigError, UnknownNameError
 
@@ -75,6 +75,30 @@ def test_every_cell_gets_its_first_seed_before_any_gets_its_second():
     assert seeds == sorted(seeds)
 
 
+def test_conditions_are_an_axis_and_say_what_the_episode_is_run_with():
+    lossy = {"channel": {"loss": 0.2}, "monitors": ["feasibility"], "thinking_rounds": [1, 3]}
+    conditions = {"clean": {}, "lossy": lossy, "slow": {"thinking_steps": {"tokens_per_step": 50}}}
+    units = expand(build(conditions=conditions, exclude=[{"planners": ["random"], "conditions": ["lossy", "slow"]}]))
+    assert len(units) == 2 * 2 * 2 * 2 * 2 * (3 * 3 - 2)
+    settings = {u.condition: u.settings for u in units}
+    assert settings == {"clean": {}, "lossy": lossy, "slow": {"thinking_steps": {"tokens_per_step": 50}}}
+    assert {u.condition for u in units if u.planner == "random"} == {"clean"}
+    assert len({u.cell for u in units}) == len(units) / 2
+
+
+def test_horizons_may_depend_on_the_condition():
+    horizons = [{"where": {"conditions": ["slow"]}, "max_steps": 90}]
+    units = expand(build(conditions={"slow": {}, "quick": {}}, horizons=horizons))
+    assert {(u.condition, u.max_steps) for u in units} == {("slow", 90), ("quick", 50)}
+
+
+def test_a_suite_without_conditions_keeps_its_units_and_their_ids():
+    units = expand(build())
+    assert {(u.condition, str(u.settings)) for u in units} == {("", "{}")}
+    # Folders begun with an earlier version must stay resumable.
+    assert units[0].id == "Cube-v0_n0004_individual_random_open_s003_6d2b72d5"
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     names=st.lists(st.text("aZ09/:é _-.", min_size=1, max_size=60), min_size=1, max_size=4, unique=True),
@@ -129,6 +153,9 @@ def test_the_hash_ignores_layout_and_written_out_defaults_but_no_content(tmp_pat
         ({"exclude": [{"planners": ["rondom"]}]}, "did you mean 'random'"),
         ({"exclude": [{"team_sizes": [16]}]}, "known are 2, 4"),
         ({"exclude": [{}]}, "names no cells"),
+        ({"conditions": {"lossy": {"chanel": {}}}}, "did you mean 'channel'"),
+        ({"conditions": {"Lossy One": {}}}, "$.conditions"),
+        ({"exclude": [{"conditions": ["lossy"]}]}, "entry of conditions"),
     ],
 )
 def test_a_suite_that_does_not_fit_is_refused_with_the_entry_named(changes: dict[str, object], says: str):
@@ -182,7 +209,7 @@ def test_a_suite_that_is_too_large_or_empty_is_refused():
 
 def test_shipped_suites_load_under_their_own_name():
     suites = list_suites()
-    assert {"quick", "smoke"} <= set(suites)
+    assert {"quick", "smoke", "local-model"} <= set(suites)
     for name, description in suites.items():
         assert load_suite(name).name == name
         assert description

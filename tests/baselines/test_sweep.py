@@ -17,7 +17,9 @@ from pathlib import Path
 import pytest
 import sweep_stand_in as stand_in
 
+from emcoop.baselines.backends import Outcome
 from emcoop.baselines.backends.local import LocalBackend
+from emcoop.baselines.backends.threads import ThreadBackend
 from emcoop.baselines.expansion import Unit, expand
 from emcoop.baselines.folder import locked
 from emcoop.baselines.progress import Note
@@ -95,6 +97,68 @@ def test_a_finished_sweep_runs_nothing_again_and_another_number_of_workers_chang
     assert contents(whole) == before
     sweep(tmp_path / "one", slots=1)
     assert contents(tmp_path / "one") == before
+
+
+def test_threads_give_the_same_results_as_processes(whole: Path, tmp_path: Path):
+    end = run_sweep(stand_in.small_suite(), tmp_path, ThreadBackend(3, lambda: None), runner=stand_in.play)
+    assert not end.unfinished
+    assert contents(tmp_path) == contents(whole)
+
+
+def test_threads_take_units_only_as_outcomes_are_looked_at():
+    taken: list[int] = []
+
+    def units() -> Iterator[Unit]:
+        for number, unit in enumerate(expand(stand_in.small_suite())):
+            taken.append(number)
+            yield unit
+
+    hung_up: list[bool] = []
+    outcomes = ThreadBackend(2, lambda: hung_up.append(True)).run(units(), lambda unit: Result(status="completed"))
+    assert isinstance(next(outcomes), Outcome)
+    assert taken == [0, 1]
+    next(outcomes)
+    assert taken == [0, 1, 2]
+    outcomes.close()
+    assert hung_up == [True]
+
+
+def test_an_episode_that_raises_in_a_thread_spoils_its_own_unit_only(tmp_path: Path):
+    def moody(unit: Unit, trace: Path) -> Result:
+        if unit.seed == 1 and trace.parent.name.startswith("."):
+            raise RuntimeError("out of luck")
+        return stand_in.play(unit, trace)
+
+    end = run_sweep(stand_in.small_suite(), tmp_path, ThreadBackend(2, lambda: None), runner=moody)
+    assert len(end.unfinished) == 4
+    assert all("out of luck" in error for error in end.unfinished.values())
+
+
+@pytest.mark.parametrize("backend", [LocalBackend(2), ThreadBackend(2, lambda: None)])
+def test_what_would_spoil_every_further_episode_stops_the_sweep_and_exports_what_there_is(
+    backend: LocalBackend | ThreadBackend, whole: Path, tmp_path: Path
+):
+    end = run_sweep(stand_in.small_suite(), tmp_path, backend, runner=stand_in.refused_from_seed_one)
+    assert end.stopped == "the key is refused"
+    finished = [row["unit"] for row in end.rows if row["status"] == "completed"]
+    assert len(finished) == 4
+    assert 1 <= len(end.rows) - len(finished) <= 2
+    assert len(end.unfinished) == 8
+    assert (tmp_path / "results.csv").is_file()
+    sweep(tmp_path)
+    assert contents(tmp_path) == contents(whole)
+
+
+def test_a_database_with_other_tables_is_refused(tmp_path: Path):
+    Store(tmp_path / DATABASE, suite_hash(stand_in.small_suite())).close()
+    db = sqlite3.connect(tmp_path / DATABASE)
+    db.execute("DELETE FROM about WHERE key = 'layout'")
+    db.commit()
+    db.close()
+    with pytest.raises(ConfigError, match=r"another version of emcoop.*--out"):
+        sweep(tmp_path)
+    with pytest.raises(ConfigError, match=r"another version of emcoop"):
+        read_frame(tmp_path)
 
 
 def test_agent_errors_are_kept_and_not_repeated(tmp_path: Path):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import ctypes.util
 import os
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,24 +20,30 @@ import pytest
 
 import emcoop
 from emcoop.cli import main
-from emcoop.cli.play import HELP_KEY, PANEL_WIDTH, QUIT_KEYS, Screen, event_in_words
+from emcoop.cli.play_screen import HELP_KEY, PANEL_WIDTH, QUIT_KEYS, TALK_KEY, Screen, event_in_words
 from emcoop.cognitive_layer.episode import Session
+from emcoop.cognitive_layer.plan import ActionCall, Decision, Fact, Plan
+from emcoop.cognitive_layer.plan import Message as Said
+from emcoop.cognitive_layer.planners.scripted import GreedyPlanner
 from emcoop.envs.cube.env import CubeEnv
 from emcoop.envs.ma_crafter.rules import MATERIALS, PLACEABLE, RESOURCES, SLEEP, TOOLS
 from emcoop.envs.ma_crafter.world import DOWN_SINCE, ENERGY
 from emcoop.envs.window import Window, text_panel
 from emcoop.errors import PlannerError
 from emcoop.registration import environment_specs, load, make_embodiment
-from emcoop.trace.schema import Step
+from emcoop.trace.schema import Message, Stage, Step, Transport
 
 PLAY = ["play", "Cube-v0", "--agents", "3", "--seed", "2"]
 STAY, UP, DOWN, LEFT, RIGHT = range(5)
-CLOSE = "<close>"
+CLOSE, TYPED = "<close>", "type "
 
 
 @pytest.fixture
 def type_keys(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[np.ndarray]]:
-    """Give a function that has a person press one key after every frame shown, and returns the list of frames."""
+    """Give a function that has a person press one key after every frame shown, and returns the list of frames.
+
+    An entry that begins with `TYPED` is text that is typed at once.
+    """
     pygame = pytest.importorskip("pygame", reason="playing needs pygame")
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
     show = Window.show
@@ -49,7 +58,9 @@ def type_keys(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[np.ndarray]
                 # The first frame asks for nothing. A person who does not know on leaves.
                 key = left.pop(0) if left else "q"
                 event = pygame.event.Event(pygame.QUIT)
-                if key != CLOSE:
+                if key.startswith(TYPED):
+                    event = pygame.event.Event(pygame.TEXTINPUT, text=key.removeprefix(TYPED))
+                elif key != CLOSE:
                     event = pygame.event.Event(pygame.KEYDOWN, key=pygame.key.key_code(key))
                 pygame.event.post(event)
 
@@ -96,7 +107,7 @@ def test_the_partners_play_the_other_seats(type_keys: Callable[..., Any], tmp_pa
 
 def test_help_and_keys_without_meaning_take_no_step(type_keys: Callable[..., Any], tmp_path: Path):
     trace = tmp_path / "me.jsonl"
-    frames = type_keys("up", HELP_KEY, "down", "z", "return", "left", "x")
+    frames = type_keys("up", HELP_KEY, "down", "z", "home", "left", "x")
     assert main([*PLAY, "--max-steps", "2", "--trace", str(trace)]) == 0
     assert played(trace, 0) == [UP, LEFT]
     turn, help_screen, again = frames[2:5]
@@ -323,7 +334,7 @@ def test_keys_are_actions_and_none_is_one_of_the_window(monkeypatch: pytest.Monk
     for environment in classes:
         space = environment().action_space("agent_000")
         assert set(environment.keys.values()) == set(range(int(space.n)))
-        assert not {HELP_KEY, *QUIT_KEYS} & set(environment.keys)
+        assert not {HELP_KEY, TALK_KEY, *QUIT_KEYS} & set(environment.keys)
         for key in environment.keys:
             assert pygame.key.name(pygame.key.key_code(key)) == key
 
@@ -368,6 +379,202 @@ def test_keys_typed_ahead_wait_for_their_turn(monkeypatch: pytest.MonkeyPatch):
     assert window.closed
 
 
+# Talking -------------------------------------------------------------------------------------------------------------
+
+TOGETHER = [*PLAY, "--partners", "team", "--topology", "decentralized"]
+
+
+@pytest.fixture
+def panel(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Give the list to which the texts beside every frame are added."""
+    composed: list[list[str]] = []
+    compose = Screen.compose
+
+    def note(self: Screen, lines: list[tuple[str, str]]) -> np.ndarray:
+        composed.append(words(lines))
+        return compose(self, lines)
+
+    monkeypatch.setattr(Screen, "compose", note)
+    return composed
+
+
+def test_what_is_typed_is_sent_with_the_next_step(type_keys: Callable[..., Any], tmp_path: Path):
+    trace = tmp_path / "me.jsonl"
+    type_keys(
+        *("right", TALK_KEY, TYPED + "2 request: task=block0/left come!?", "backspace", "return", "up"),
+        *(TALK_KEY, TYPED + "ha", TYPED + "llo", "return", "left", "x"),
+    )
+    assert main([*TOGETHER, "--max-steps", "3", "--trace", str(trace)]) == 0
+    assert played(trace, 0) == [RIGHT, UP, LEFT]
+    recorded = emcoop.read_trace(trace)
+    sent = [m for m in recorded.of(Message) if m.sender == 0]
+    assert [(m.t, m.recipients, m.act, m.text, m.facts) for m in sent] == [
+        (2, [2], "request", "come!", [("task", "block0/left", 1)])
+    ], "the second one comes after the last thinking"
+    delivered = [t.recipients for t in recorded.of(Transport) if t.message == sent[0].id and t.outcome == "delivered"]
+    assert delivered == [[2]]
+    assert any(stage.t == 2 and stage.cause == "message" and 2 in stage.agents for stage in recorded.of(Stage))
+    emcoop.replay(recorded)
+
+
+def test_what_others_say_stands_there_newest_first(type_keys: Callable[..., Any], panel: list[list[str]]):
+    type_keys("right", TALK_KEY, TYPED + "hello", "return", "up")
+    assert main(TOGETHER) == 0
+    first = panel[1]
+    heard = first[first.index("Messages") + 1 : first.index("Last step")]
+    assert heard[0] == "Agents 1, 2 hear you."
+    assert heard[1].startswith("agent 2, commit: [task=block")
+    assert heard[2].startswith("agent 1, commit: [task=block")
+    assert "enter: talk" in {part for line in first for part in line.split("\t")}
+    page = panel[3]
+    assert {"> _", "agent 1, inform: [free=True]"} <= set(page)
+    after = panel[5]
+    assert after[after.index("Messages") + 2] == "you to agents 1, 2, inform: hello"
+
+
+@pytest.mark.parametrize("way_out", [("escape",), ("return",), (TYPED + "   ", "return"), (TYPED + "hi", "escape")])
+def test_a_line_given_up_says_nothing_and_takes_no_step(
+    way_out: tuple[str, ...], type_keys: Callable[..., Any], tmp_path: Path
+):
+    trace = tmp_path / "me.jsonl"
+    type_keys("up", TALK_KEY, *way_out, "down", "left", "x")
+    assert main([*TOGETHER, "--max-steps", "3", "--trace", str(trace)]) == 0
+    assert played(trace, 0) == [UP, DOWN, LEFT]
+    assert not [m for m in emcoop.read_trace(trace).of(Message) if m.sender == 0]
+
+
+def test_who_cannot_be_reached_is_said_and_the_line_stays(
+    type_keys: Callable[..., Any], panel: list[list[str]], tmp_path: Path
+):
+    trace = tmp_path / "me.jsonl"
+    type_keys(TALK_KEY, TYPED + "7: hi", "return", "backspace", "escape", "up", "x")
+    assert main([*TOGETHER, "--max-steps", "1", "--trace", str(trace)]) == 0
+    assert {"> 7: hi_", "agent 7 does not hear you: choose among agents 1, 2"} <= set(panel[4])
+    assert "> 7: h_" in panel[5]
+    assert played(trace, 0) == [UP]
+
+
+def test_where_nobody_hears_one_the_window_says_so(
+    type_keys: Callable[..., Any], panel: list[list[str]], tmp_path: Path
+):
+    trace = tmp_path / "me.jsonl"
+    type_keys(TALK_KEY, "left", "right", "x")
+    assert main([*PLAY, "--max-steps", "1", "--trace", str(trace)]) == 0
+    assert "Nobody hears you in individual." in panel[1]
+    assert any("--topology decentralized" in line for line in panel[2])
+    assert played(trace, 0) == [RIGHT]
+
+
+@pytest.mark.parametrize("where", [(TALK_KEY, CLOSE), (TALK_KEY, TYPED + "hi", CLOSE)])
+def test_closing_the_window_while_talking_leaves(
+    where: tuple[str, ...], type_keys: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+):
+    type_keys("up", *where)
+    assert main(TOGETHER) == 0
+    assert "left after 1 steps" in capsys.readouterr().out
+
+
+def test_anything_may_be_said(type_keys: Callable[..., Any], panel: list[list[str]], monkeypatch: pytest.MonkeyPatch):
+    async def babble(self: Any, context: Any) -> Decision:
+        text = "\x00\x1b[31m tab\t new\nline \ud800 \U0001f600 " + "long" * 200
+        said = Said((0,), "inform", text.replace("\ud800", "x"), {"a": Fact([1, {"b": None}], 0)})
+        return Decision(Plan((ActionCall("wait"),)), (said,))
+
+    monkeypatch.setattr(GreedyPlanner, "decide", babble)
+    type_keys("up", TALK_KEY, "escape", "up")
+    assert main([*PLAY, "--topology", "decentralized"]) == 0
+    beside = [line for line in panel[1] if line.startswith("agent 1, inform: [31m tab new line")]
+    assert len(beside) == 1
+    assert len(beside[0]) <= 100
+    assert any(len(line) > 800 for line in panel[3])
+
+
+def test_slow_partners_are_waited_for_and_the_window_can_be_closed_meanwhile(
+    panel: list[list[str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    pygame = pytest.importorskip("pygame", reason="playing needs pygame")
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    told, given_up = threading.Event(), []
+
+    def note(self: Screen, frame: np.ndarray, show: Callable[..., None] = Screen.present) -> None:
+        show(self, frame)
+        if "The others think ..." in panel[-1]:
+            told.set()
+        elif "Keys" in panel[-1]:
+            pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=pygame.K_UP))
+
+    async def think(self: Any, context: Any) -> Decision:
+        if context.step == 1:
+            pygame.event.post(pygame.event.Event(pygame.QUIT))
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                given_up.append(context.view.me)
+                raise
+        while not told.is_set():
+            await asyncio.sleep(0.001)
+        return Decision(Plan((ActionCall("wait"),)))
+
+    monkeypatch.setattr(Screen, "present", note)
+    monkeypatch.setattr(GreedyPlanner, "immediate", False)
+    monkeypatch.setattr(GreedyPlanner, "decide", think)
+    assert main([*PLAY, "--trace", str(tmp_path / "me.jsonl")]) == 0
+    assert given_up == [1, 2]
+    assert "left after 1 steps" in capsys.readouterr().out
+    assert played(tmp_path / "me.jsonl.part", 0) == [UP]
+
+
+def test_a_slow_partner_that_fails_ends_the_episode(
+    type_keys: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    async def fail(self: Any, context: Any) -> Decision:
+        await asyncio.sleep(0)
+        raise ValueError("no idea")
+
+    monkeypatch.setattr(GreedyPlanner, "immediate", False)
+    monkeypatch.setattr(GreedyPlanner, "decide", fail)
+    type_keys()
+    assert main(PLAY) == 1
+    said = capsys.readouterr().err
+    assert said == ("emcoop: the episode ended with agent_error: the planner of agent 1 raised ValueError: no idea\n")
+
+
+def test_a_line_is_typed_in_the_window(monkeypatch: pytest.MonkeyPatch):
+    pygame = pytest.importorskip("pygame", reason="the window needs pygame")
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    window, shown = Window(), []
+
+    def post(kind: str, **values: Any) -> None:
+        pygame.event.post(pygame.event.Event(getattr(pygame, kind), **values))
+
+    def key(name: str) -> None:
+        post("KEYDOWN", key=pygame.key.key_code(name))
+
+    assert window.ask_text(shown.append, 5) is None
+    window.show(np.zeros((40, 40, 3), np.uint8), "", 0)
+    key("w")
+    post("TEXTINPUT", text="w")
+    key("return")
+    for text in ("wait", "é", "more"):
+        post("TEXTINPUT", text=text)
+    key("backspace")
+    key("return")
+    key("left")
+    assert [window.wait_key(), window.wait_key()] == ["w", "return"], "text is nothing to who waits for keys"
+    shown.clear()
+    assert window.ask_text(shown.append, 5) == "wait"
+    assert shown == ["", "wait", "waité", "wait"]
+    assert window.wait_key() == "left"
+    key("escape")
+    assert window.ask_text(shown.append, 5, "start") is None
+    assert not window.closed
+    assert window.wait_until(lambda: True)
+    post("QUIT")
+    assert window.ask_text(shown.append, 5) is None
+    assert window.closed
+    assert not window.wait_until(lambda: False)
+
+
 @pytest.fixture
 def x_server(tmp_path: Path) -> Iterator[str]:
     """Start an X server without a monitor and give its display."""
@@ -400,12 +607,16 @@ class Keyboard:
         # Without a window manager the keyboard belongs to the window under the pointer.
         self._test.XTestFakeMotionEvent(self._display, -1, 512, 384, ctypes.c_ulong(0))
 
-    def press(self, name: str) -> None:
-        symbol = ctypes.c_ulong(self._x.XStringToKeysym(name.encode()))
-        code = self._x.XKeysymToKeycode(self._display, symbol)
-        for down in (1, 0):
-            self._test.XTestFakeKeyEvent(self._display, code, down, ctypes.c_ulong(0))
+    def press(self, name: str, shift: bool = False) -> None:
+        code, held = self._code(name), self._code("Shift_L")
+        presses = [(held, 1), (code, 1), (code, 0), (held, 0)] if shift else [(code, 1), (code, 0)]
+        for key, down in presses:
+            self._test.XTestFakeKeyEvent(self._display, key, down, ctypes.c_ulong(0))
         self._x.XFlush(self._display)
+
+    def _code(self, name: str) -> int:
+        code: int = self._x.XKeysymToKeycode(self._display, ctypes.c_ulong(self._x.XStringToKeysym(name.encode())))
+        return code
 
 
 @pytest.mark.slow
@@ -426,3 +637,28 @@ def test_real_keys_on_a_real_screen_play_an_episode(x_server: str, tmp_path: Pat
     finally:
         game.kill()
     assert played(trace, 0) == [RIGHT] * 4
+
+
+@pytest.mark.slow
+def test_real_keys_type_a_message_in_a_real_window(x_server: str, tmp_path: Path):
+    pytest.importorskip("pygame", reason="playing needs pygame")
+    keyboard, trace = Keyboard(x_server), tmp_path / "me.jsonl"
+    command = [sys.executable, "-m", "emcoop", *TOGETHER, "--max-steps", "16", "--trace", str(trace)]
+    game = subprocess.Popen(command, env={**os.environ, "DISPLAY": x_server, "SDL_VIDEODRIVER": "x11"})
+    try:
+        for attempt in range(400):
+            # The window may open in the midst of a line; one Enter more turns talking and playing round again.
+            again = ["Return"] * (attempt % 2)
+            for name in ("Left", "Return", "G", "o", "BackSpace", "o", "space", "exclam", "Return", *again):
+                keyboard.press(name, shift=name in ("G", "exclam"))
+                time.sleep(0.02)
+            try:
+                game.wait(timeout=0.05)
+                break
+            except subprocess.TimeoutExpired:
+                continue
+        assert game.poll() == 0
+    finally:
+        game.kill()
+    said = [m for m in emcoop.read_trace(trace).of(Message) if m.sender == 0]
+    assert any((m.act, m.recipients, m.text) == ("inform", "*", "Go !") for m in said)

@@ -360,3 +360,23 @@ def test_a_table_that_is_no_results_table_is_refused() -> None:
         rows.prepare(synthetic(seeds=1).drop(columns=["planner", "seed"]))
     with pytest.raises(ConfigError, match=r"'n_agents'.*2\.5"):
         rows.prepare(synthetic(seeds=1).assign(n_agents=2.5))
+
+
+def test_conditions_are_cells_of_their_own_and_never_pooled():
+    plain = synthetic(planners=("greedy", "team"), sizes=(2, 4))
+    lossy = plain.assign(condition="lossy", progress_auc=plain["progress_auc"] / 2)
+    both, one = rows.prepare(pd.concat([plain, lossy])), rows.prepare(plain)
+    for table in (tables.main, tables.topology_effects, tables.team_size, tables.process, tables.failures, tables.axes):
+        made = table(both)
+        assert set(made["regime"]) == {"open", "matched", "open (lossy)", "matched (lossy)"}
+        unnamed = made[~made["regime"].str.contains("lossy")].reset_index(drop=True)
+        pd.testing.assert_frame_equal(unnamed, table(one))
+    answer = findings.which_topology(both, tables.topology_effects(both))
+    assert answer.lead == findings.which_topology(one, tables.topology_effects(one)).lead
+    assert answer.details[-1].startswith("Of the `matched (lossy)` regime the tables tell")
+
+
+def test_claims_about_topologies_rest_on_the_first_condition_when_all_have_names():
+    named = rows.prepare(synthetic(planners=("greedy", "team"), sizes=(2, 4)).assign(condition="clean"))
+    answer = findings.which_topology(named, tables.topology_effects(named))
+    assert answer.lead.startswith("In the matched (clean) regime")

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+_OPTIONS = "options as NAME:OPTION=VALUE,OPTION=VALUE"
+HOW = {
+    "chat models": "for the planner llm as llm:PROVIDER/MODEL",
+    "topologies": _OPTIONS,
+    "monitors": _OPTIONS,
+}
+"""How options are given on the command line."""
+
 
 def list_all() -> None:
-    """List environments, planners, topologies, metrics and suites."""
+    """List environments, planners, chat models, topologies, monitors, metrics and suites."""
     from rich.console import Console
     from rich.table import Table
 
@@ -15,7 +23,9 @@ def list_all() -> None:
     sections = {
         "environments": emcoop.list_environments(),
         "planners": emcoop.list_planners(),
+        "chat models": emcoop.list_chat_models(),
         "topologies": emcoop.list_topologies(),
+        "monitors": emcoop.list_monitors(),
         "metrics": emcoop.list_metrics(),
         "suites": list_suites(),
     }
@@ -25,5 +35,5 @@ def list_all() -> None:
         table.add_column()
         for name, description in entries.items():
             table.add_row(f"  {name}", description)
-        console.print(title)
+        console.print(f"{title}, {HOW[title]}" if title in HOW else title)
         console.print(table)

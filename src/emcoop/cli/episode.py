@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from emcoop.cli.settings import EnvSettings, read_settings
+from emcoop.cli.model_options import with_models
+from emcoop.cli.settings import (
+    ChannelSettings,
+    EnvSettings,
+    MonitorNames,
+    TopologyName,
+    read_channel,
+    read_monitors,
+    read_planners,
+    read_settings,
+    read_topology,
+)
 from emcoop.errors import ConfigError, ReplayMismatch, TraceError
 
 if TYPE_CHECKING:
@@ -26,6 +37,7 @@ class Render(str, Enum):
     gif = "gif"
 
 
+@with_models
 def run(
     env: Annotated[str, typer.Argument(metavar="ENV", help="Environment id, see `emcoop list`.")],
     agents: Annotated[int | None, typer.Option("--agents", help="Team size (default: the environment's).")] = None,
@@ -33,30 +45,39 @@ def run(
         list[str] | None,
         typer.Option("--planner", help="Planner of every agent (default greedy); repeat it for a mixed team."),
     ] = None,
-    topology: Annotated[str, typer.Option("--topology", help="Who may talk to whom.")] = "individual",
+    topology: TopologyName = "individual",
     seed: Annotated[int, typer.Option("--seed", help="Episode seed.")] = 0,
     trace: Annotated[Path | None, typer.Option("--trace", help="Write the trace here (.jsonl or .jsonl.gz).")] = None,
     max_steps: Annotated[int | None, typer.Option("--max-steps", help="Episode length in steps.")] = None,
     settings: EnvSettings = None,
+    channel: ChannelSettings = None,
+    monitors: MonitorNames = None,
+    keep_text: Annotated[bool, typer.Option("--keep-text", help="Keep prompts in the trace.")] = False,
     render: Annotated[Render | None, typer.Option("--render", help="Show it in a window, or write a GIF.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where the GIF goes.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    models: dict[str, Any] | None = None,
 ) -> None:
     """Run one episode and print its metrics."""
     output = _gif_path(render, output, env, seed)
     import emcoop
 
     planners = planner or ["greedy"]
+    team = read_planners(planners)
     with tempfile.TemporaryDirectory() as scratch:
         path = trace or (Path(scratch) / "episode.jsonl.gz" if render else None)
         result = emcoop.run_episode(
             env,
             n_agents=agents,
-            planner=planners[0] if len(planners) == 1 else planners,
-            topology=topology,
+            planner=team[0] if len(team) == 1 else team,
+            topology=read_topology(topology),
             seed=seed,
             max_steps=max_steps,
             env_kwargs=read_settings(settings),
+            channel=read_channel(channel),
+            monitors=read_monitors(monitors),
+            keep_text=keep_text,
+            models=models,
             trace=path,
         )
         call = {"env": env, "n_agents": result.n_agents, "planner": planners, "topology": topology, "seed": seed}

@@ -7,12 +7,20 @@ import sys
 from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from emcoop.cli.model_options import with_models
+from emcoop.cli.settings import read_planners
+
 if TYPE_CHECKING:
+    from emcoop.baselines.expansion import Unit
     from emcoop.baselines.schema import Suite
+    from emcoop.baselines.sweep import SweepEnd
+
+EPISODES_AT_ONCE = 8
+"""Where episodes mostly wait for models."""
 
 
 class BackendName(str, Enum):
@@ -21,29 +29,40 @@ class BackendName(str, Enum):
     local = "local"
 
 
+@with_models
 def sweep(
     suite: Annotated[str, typer.Argument(metavar="SUITE", help="Name of a suite (`emcoop list`), or a .yaml file.")],
-    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Processes; default one per CPU.")] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs", min=1, help=f"Episodes at once; default one per CPU, {EPISODES_AT_ONCE} with language models."
+        ),
+    ] = None,
     backend: Annotated[BackendName, typer.Option("--backend", help="Where episodes run.")] = BackendName.local,
     out: Annotated[Path | None, typer.Option("--out", help="Folder of results; default runs/SUITE.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would take, and run nothing.")] = False,
     planner: Annotated[
         list[str] | None, typer.Option("--planner", help="Run this planner instead of the suite's; may be repeated.")
     ] = None,
+    models: dict[str, Any] | None = None,
 ) -> None:
     """Run a suite of episodes and report on it; the same command again resumes it."""
-    from emcoop.baselines.preflight import check_names
+    from emcoop.baselines.expansion import expand
+    from emcoop.baselines.preflight import check_conditions, check_names, check_teams
     from emcoop.baselines.suite import load_suite, with_planners
 
     chosen = load_suite(suite)
     if planner:
-        chosen = with_planners(chosen, planner)
+        chosen = with_planners(chosen, read_planners(planner))
     check_names(chosen)
+    check_conditions(chosen)
+    units = expand(chosen)
+    asks_models = check_teams(units)
     folder = out or Path("runs") / chosen.name
     if dry_run:
-        _print_estimate(chosen, folder)
+        _print_estimate(chosen, units, folder, models or {})
     else:
-        _run(chosen, folder, jobs or os.cpu_count() or 1, backend)
+        _run(chosen, folder, jobs, backend, models or {} if asks_models else None)
 
 
 def report(
@@ -55,24 +74,65 @@ def report(
     print(write_report(folder))
 
 
-def _run(suite: Suite, folder: Path, jobs: int, backend: BackendName) -> None:
+def _run(suite: Suite, folder: Path, jobs: int | None, backend: BackendName, models: dict[str, Any] | None) -> None:
+    """Run a sweep; `models` are settings for planners that call models, None if there are no such planners."""
     from rich.console import Console
 
-    from emcoop.baselines.backends.local import LocalBackend
-    from emcoop.baselines.progress import watch_on
     from emcoop.baselines.summary import summary_table, write_report
-    from emcoop.baselines.sweep import run_sweep
 
-    backends = {BackendName.local: LocalBackend}
     console = Console()
     try:
-        end = run_sweep(suite, folder, backends[backend](jobs), watch=partial(watch_on, console))
+        if models is None:
+            end = _sweep_in_processes(console, suite, folder, jobs or os.cpu_count() or 1, backend)
+        else:
+            end = _sweep_with_models(console, suite, folder, jobs or EPISODES_AT_ONCE, models)
         page = write_report(folder)
     except KeyboardInterrupt:
         print(f"stopped; finished episodes are in {folder}: run the same command again to go on", file=sys.stderr)
         raise typer.Exit(130) from None
     console.print(summary_table(end.rows))
     print(f"results: {folder / 'results.csv'}\nreport:  {page}")
+    _say_what_is_missing(end)
+
+
+def _sweep_in_processes(console: Any, suite: Suite, folder: Path, jobs: int, backend: BackendName) -> SweepEnd:
+    from emcoop.baselines.backends.local import LocalBackend
+    from emcoop.baselines.progress import watch_on
+    from emcoop.baselines.sweep import run_sweep
+
+    backends = {BackendName.local: LocalBackend}
+    return run_sweep(suite, folder, backends[backend](jobs), watch=partial(watch_on, console))
+
+
+def _sweep_with_models(console: Any, suite: Suite, folder: Path, jobs: int, models: dict[str, Any]) -> SweepEnd:
+    from emcoop.baselines.backends.threads import ThreadBackend
+    from emcoop.baselines.progress import tokens_and_money, watch_on
+    from emcoop.baselines.sweep import has_begun, run_episode_with, run_sweep
+    from emcoop.cognitive_layer.models.access import ModelAccess
+
+    if models.get("mode") == "record" and has_begun(folder):
+        # Recording anew what finished episodes rest on would leave a cassette that does not repeat them.
+        models = {**models, "mode": "cache"}
+    with ModelAccess(models) as access:
+        return run_sweep(
+            suite,
+            folder,
+            ThreadBackend(jobs, access.close),
+            runner=partial(run_episode_with, access),
+            watch=partial(watch_on, console, spent=lambda: tokens_and_money(access.meter)),
+            models=access,
+        )
+
+
+def _say_what_is_missing(end: SweepEnd) -> None:
+    """Say on stderr what could not be run, and leave with exit code 1."""
+    if end.stopped:
+        print(
+            f"emcoop: the sweep stopped with {len(end.unfinished)} episodes left: {end.stopped}; finished episodes are "
+            "safe, run the same command again once this is solved",
+            file=sys.stderr,
+        )
+        raise typer.Exit(1)
     if end.unfinished:
         unit, error = next(iter(end.unfinished.items()))
         print(
@@ -83,20 +143,22 @@ def _run(suite: Suite, folder: Path, jobs: int, backend: BackendName) -> None:
         raise typer.Exit(1)
 
 
-def _print_estimate(suite: Suite, folder: Path) -> None:
-    from emcoop.baselines.expansion import expand
-    from emcoop.baselines.preflight import estimate
+def _print_estimate(suite: Suite, units: list[Unit], folder: Path, models: dict[str, Any]) -> None:
+    from emcoop.baselines.estimate import HOW, estimate
     from emcoop.baselines.suite import suite_hash
+    from emcoop.cognitive_layer.models.prices import load_prices
 
-    cost = estimate(expand(suite))
+    cost = estimate(units, load_prices(models.get("prices", {})))
+    tokens = "unknown" if cost.tokens is None else str(cost.tokens)
+    missing = f"unknown: no price of {', '.join(cost.unpriced)}, give --prices" if cost.unpriced else "unknown"
     lines = {
         "suite": f"{suite.name} (sha256 {suite_hash(suite)})",
         "folder": folder,
         "cells": cost.cells,
         "episodes": cost.episodes,
         "decisions": f"at most about {cost.decisions}",
-        "tokens": cost.tokens,
-        "money": f"{cost.usd:.2f} USD",
+        "tokens": f"at most about {tokens} ({HOW})" if cost.tokens else tokens,
+        "money": missing if cost.usd is None else f"{cost.usd:.2f} USD",
     }
     for name, value in lines.items():
         print(f"{name + ':':<11}{value}")
