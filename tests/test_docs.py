@@ -16,9 +16,16 @@ import pytest
 from PIL import Image
 
 import emcoop
+from emcoop.baselines.preflight import check_names
+from emcoop.baselines.suite import load_suite
 from emcoop.cli import COMMANDS
 from emcoop.cognitive_layer.budgets import Budgets
 from emcoop.cognitive_layer.channel import ChannelSettings
+from emcoop.cognitive_layer.mail import LOST
+from emcoop.cognitive_layer.models import list_chat_models
+from emcoop.cognitive_layer.models.prices import load_prices
+from emcoop.cognitive_layer.models.settings import ModelSettings
+from emcoop.cognitive_layer.planners.llm import LLMPlanner
 from emcoop.envs.cube.concepts import CONCEPTS
 from emcoop.envs.cube.events import KINDS
 from emcoop.envs.cube.settings import curriculum_blocks, make_settings
@@ -39,6 +46,8 @@ README = ROOT / "README.md"
 CUBE = ROOT / "docs" / "cube.md"
 CRAFTER = ROOT / "docs" / "ma-crafter.md"
 PLANNERS = ROOT / "docs" / "planners-and-topologies.md"
+MODELS = ROOT / "docs" / "models.md"
+TOPOLOGIES = ROOT / "docs" / "topologies-and-channels.md"
 MOST_PICTURE_BYTES = 1_500_000
 
 
@@ -147,18 +156,35 @@ def test_the_readme_names_exactly_the_commands_there_are():
 
 
 def test_planners_and_topologies_are_those_registered():
-    rows = table(PLANNERS, "name")
-    assert first_names(rows) == list(emcoop.list_planners())
-    after = text(PLANNERS).partition("## Topologies")[2]
-    topologies = [line for line in after.partition("## Messages")[0].splitlines() if line.startswith("| `")]
-    assert [line.split("`")[1] for line in topologies] == list(emcoop.list_topologies())
+    assert first_names(table(PLANNERS, "name")) == list(emcoop.list_planners())
+    assert first_names(table(TOPOLOGIES, "name")) == list(emcoop.list_topologies())
+
+
+def test_settings_of_models_and_of_their_planner_are_those_of_the_code():
+    settings = first_names(table(MODELS, "setting"))
+    assert settings == list(ModelSettings.__struct_fields__)
+    assert first_names(table(MODELS, "provider")) == list(list_chat_models())
+    options = {row[0].strip("`"): row[1] for row in table(MODELS, "option")}
+    wanted = inspect.signature(LLMPlanner).parameters
+    assert set(options) == set(wanted)
+    for name, told in options.items():
+        default = wanted[name].default
+        shown = {None: "null", "": "", inspect.Parameter.empty: ""}.get(default, str(default).lower())
+        assert told.strip("`") in (shown, "{}" if name == "params" else shown), name
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples" / "suites").glob("*.yaml")), ids=lambda path: path.stem)
+def test_example_suites_load(path: Path):
+    if path.stem == "prices":
+        assert load_prices(str(path))
+    else:
+        check_names(load_suite(str(path)))
 
 
 def test_budgets_and_channel_settings_are_those_of_the_code():
-    channel, _, budgets = text(PLANNERS).partition("## Your own planner")[0].partition("## Budgets")
-    for words, struct in ((channel.partition("## Messages")[2], ChannelSettings), (budgets, Budgets)):
-        named = [line.split("`")[1] for line in words.splitlines() if line.startswith("| `")]
-        assert named == list(struct.__struct_fields__)
+    assert first_names(table(PLANNERS, "key")) == list(Budgets.__struct_fields__)
+    assert first_names(table(TOPOLOGIES, "key")) == list(ChannelSettings.__struct_fields__)
+    assert sorted(first_names(table(TOPOLOGIES, "fate"))) == sorted(["delivered", *LOST])
 
 
 CONCEPT_TABLES = [
@@ -338,4 +364,6 @@ def test_crafter_facts_are_those_bodies_understand():
 
 
 def test_planners_told_of_in_crafter_are_those_registered():
-    assert first_names(table(CRAFTER, "planner")) == [name for name in emcoop.list_planners() if name != "scripted"]
+    told = first_names(table(CRAFTER, "planner"))
+    assert told == [name for name in emcoop.list_planners() if name in told]
+    assert {"random", "greedy", "team", "oracle"} <= set(told)
