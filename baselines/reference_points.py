@@ -1,6 +1,6 @@
 """Reference points: the heuristics beside published figures, and the ladder random < greedy < team <= oracle.
 
-Run it with `python -m emcoop.baselines.reference_points`; CUBE takes about a minute on two cores, MA-Crafter about
+Run it with `python -m emcoop.baselines.reference_points`; CUBE takes about a minute on two cores, MA-Crafter three to
 eight, most of it the oracle's trials over 2,000 steps. `--only cube` or `--only ma-crafter` runs one of them.
 """
 
