@@ -20,7 +20,9 @@ def summary_table(rows: list[dict[str, Any]]) -> Table:
     from emcoop.metrics.report.rows import regime_label
 
     sizes = sorted({row["n_agents"] for row in rows})
-    table = Table(title="mean score", title_justify="left")
+    spoilt = any(row["status"] != "completed" for row in rows)
+    caption = "!: episodes are left out that did not complete" if spoilt else None
+    table = Table(title="mean score", title_justify="left", caption=caption, caption_justify="left")
     for heading in ("environment", "regime", "planner", "topology"):
         table.add_column(heading, no_wrap=heading == "topology")
     for size in sizes:

@@ -9,7 +9,7 @@ from typing import Any
 from emcoop.cognitive_layer.answers import check_answer
 from emcoop.cognitive_layer.plan import Decision, Planner, PlanningContext
 from emcoop.cognitive_layer.seat import Seat
-from emcoop.errors import EmCoopError, PlannerError
+from emcoop.errors import EmCoopError, InfrastructureError, PlannerError
 
 
 def is_immediate(planner: Planner | None) -> bool:
@@ -50,6 +50,8 @@ async def ask(seats: Sequence[Seat], contexts: Sequence[PlanningContext]) -> lis
             slow.append(k)
     thoughts = [_thought(seats[k], contexts[k]) for k in slow]
     for k, answer in zip(slow, await asyncio.gather(*thoughts, return_exceptions=True) if thoughts else ()):
+        if isinstance(answer, asyncio.CancelledError):
+            raise InfrastructureError(f"the planner of agent {seats[k].index} was cut off while it waited")
         if isinstance(answer, BaseException):
             raise answer
         answers[k] = answer

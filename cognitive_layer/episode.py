@@ -20,6 +20,7 @@ from emcoop.cognitive_layer.channel import Channel, ChannelSettings, channel_str
 from emcoop.cognitive_layer.latency import make_thinking
 from emcoop.cognitive_layer.loop import Loop
 from emcoop.cognitive_layer.models.chat import RefusedError, SeatModels, SpendingLimit
+from emcoop.cognitive_layer.models.replies import clean_text
 from emcoop.cognitive_layer.monitors import make_monitors
 from emcoop.cognitive_layer.plan import Decision, Message, Planner, Privileged, SeatSetup
 from emcoop.cognitive_layer.planners import make_team
@@ -34,6 +35,9 @@ from emcoop.registration import call_named, environment_spec, make_embodiment
 from emcoop.rng import generator
 from emcoop.trace import Trace, TraceWriter, schema
 from emcoop.version import __version__
+
+MOST_ERROR = 10_000
+"""Characters of an error that are kept."""
 
 
 @dataclass(frozen=True)
@@ -269,6 +273,7 @@ class Session:
     def finish(self, status: str = "completed", error: str = "", hopeless: bool = False) -> EpisodeResult:
         """Close the trace and compute the metrics from it."""
         self._models.close()
+        error = clean_text(error)[:MOST_ERROR]  # whatever a planner raised has to fit into the trace
         counters = self._loop.finish()
         score, raw_score = self.world.scores()
         self.recorder.emit(

@@ -245,10 +245,7 @@ class Loop:
         plan = decision.plan
         pause = 0 if self._latency is None else self._latency.steps(decision)
         seat.pause += pause
-        repair = bool(context.notices)
-        tokens = tokens_of(decision)
-        self.counters.update(model_calls=len(decision.calls), tokens=tokens)
-        self.counters.update(repair_decisions=int(repair), repair_tokens=tokens if repair else 0)
+        repair = self._charge(decision, context)
         self._recorder.decision(activation, seat.index, started, decision, sent, pause, repair)
         if isinstance(plan, Plan):
             self._install(seat, plan, "replan" if seat.stage is I else "commit")
@@ -256,6 +253,14 @@ class Loop:
             self._move(seat, W, "resume")
         if seat.stage is W and seat.unread:
             self._move(seat, I, "message")
+
+    def _charge(self, decision: Decision, context: PlanningContext) -> bool:
+        """Count what a decision took; say whether it was asked for by a monitor."""
+        repair = bool(context.notices)
+        tokens = tokens_of(decision)
+        self.counters.update(model_calls=len(decision.calls), tokens=tokens)
+        self.counters.update(repair_decisions=int(repair), repair_tokens=tokens if repair else 0)
+        return repair
 
     def _install(self, seat: Seat, plan: Plan, cause: str) -> None:
         """Put a plan in force in place of the one before."""
@@ -282,15 +287,14 @@ class Loop:
             return
         self._recorder.emit(schema.Monitor(monitor="budget", agents=[seat.index for seat in seats]))
         for seat in seats:
-            self._answers.pop(seat.index, None)
+            _, _, late, shown = self._answers.pop(seat.index, (0, 0, None, None))
+            repair = late is not None and shown is not None and self._charge(late, shown)
             seat.asked = None
             seat.notices.clear()
             seat.kept, seat.unread = [*seat.kept, *seat.unread], []
             activation = self._next_activation
             self._next_activation += 1
-            self._recorder.emit(
-                schema.Activation(id=activation, agent=seat.index, started=self._recorder.c, outcome="forced")
-            )
+            self._recorder.forced(activation, seat.index, late, repair)
             if seat.stage is R:
                 self._install(seat, WAIT_ONE, "forced")
             elif seat.stage is I:

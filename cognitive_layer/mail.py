@@ -20,6 +20,9 @@ from emcoop.errors import EmCoopError
 from emcoop.trace import schema
 from emcoop.trace.schema import EVERYONE
 
+MOST_PASSED_ON = 3
+"""Times one message is passed on to the same agent; beyond that its copies expire, or reroutes would multiply."""
+
 
 class PostOffice:
     """Carries messages between seats.
@@ -56,6 +59,8 @@ class PostOffice:
         self._cells = cells
         self._is_fixed = getattr(topology, "move", None) is None
         self._next_id = 0
+        self._origins: dict[int, int] = {}
+        self._passed_on: Counter[tuple[int, int]] = Counter()
         self._checked: dict[int, int] = {}
         self.counters: Counter[str] = Counter()
 
@@ -63,12 +68,15 @@ class PostOffice:
         """Send a seat's messages in order; return their ids."""
         return [self._send(seat, message) for message in messages]
 
-    def _send(self, seat: Seat, message: Message) -> int:
+    def _send(self, seat: Seat, message: Message, origin: int | None = None) -> int:
+        """Send one message; `origin` is the id of the first one of a chain of reroutes."""
         message = msgspec.structs.replace(message, sender=seat.index, id=self._next_id)
         self._next_id += 1
         self._recorder.message(message)
         self.counters["messages"] += 1
         fates = self._sort(seat, message)
+        if origin is not None:
+            self._wear_out(message.id, origin, fates)
         deliverable = fates.pop("", [])
         everyone = self._is_fixed and message.recipients == EVERYONE
         self.counters["copies"] += len(deliverable) + sum(map(len, fates.values()))
@@ -79,6 +87,15 @@ class PostOffice:
         if deliverable:
             self._claims(message, "sent")
         return message.id
+
+    def _wear_out(self, message: int, origin: int, fates: dict[str, list[int]]) -> None:
+        """Let copies expire that would pass the same message on to the same agent again and again."""
+        self._origins[message] = origin
+        copies = fates.get("", [])
+        worn = [recipient for recipient in copies if self._passed_on[origin, recipient] >= MOST_PASSED_ON]
+        self._passed_on.update((origin, recipient) for recipient in copies)
+        fates[""] = [recipient for recipient in copies if recipient not in worn]
+        fates["expired"] = worn
 
     def _now(self) -> Moment:
         return Moment(self._recorder.t, self._recorder.c)
@@ -195,7 +212,8 @@ class PostOffice:
                 agent=seat.index, activation=activation, label="reroute", messages=[message.id], to=list(reaction.to)
             )
         )
-        return self._send(seat, msgspec.structs.replace(message, recipients=tuple(reaction.to)))
+        passed_on = msgspec.structs.replace(message, recipients=tuple(reaction.to))
+        return self._send(seat, passed_on, self._origins.get(message.id, message.id))
 
     def _claims(self, message: Message, when: str) -> None:
         """Record the truth of checkable facts when they are sent, and at later steps at which they are read."""

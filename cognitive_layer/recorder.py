@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from emcoop.cognitive_layer.latency import tokens_of
-from emcoop.cognitive_layer.plan import WORK_KINDS, Decision, Message, Plan, Resume
+from emcoop.cognitive_layer.plan import WORK_KINDS, Decision, Message, ModelCall, Plan, Resume
 from emcoop.cognitive_layer.stages import Stage
 from emcoop.envs.embodiment import StepOutcome, TaskCount
 from emcoop.trace import TraceWriter, schema
@@ -97,7 +97,26 @@ class Recorder:
                 repair=repair,
             )
         )
-        for attempt, call in enumerate(decision.calls):
+        self._model_calls(activation, agent, decision.calls)
+
+    def forced(self, activation: int, agent: int, late: Decision | None, repair: bool) -> None:
+        """Write that an agent was made ready without a decision, and what one took that came too late."""
+        late = late or Decision()
+        self.emit(
+            schema.Activation(
+                id=activation,
+                agent=agent,
+                started=self.c,
+                outcome="forced",
+                status=late.status,
+                tokens=tokens_of(late),
+                repair=repair,
+            )
+        )
+        self._model_calls(activation, agent, late.calls)
+
+    def _model_calls(self, activation: int, agent: int, calls: Sequence[ModelCall]) -> None:
+        for attempt, call in enumerate(calls):
             self.emit(
                 schema.LlmCall(
                     activation=activation,

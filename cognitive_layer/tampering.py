@@ -67,7 +67,8 @@ def _altered(value: Any, names: Sequence[str], rng: np.random.Generator, depth: 
         return _beside(value, max(1, abs(value) // 20), rng)
     if isinstance(value, float):
         off = 0.05 * abs(value) or 0.05
-        return value + (off if rng.random() < 0.5 else -off) if math.isfinite(value) else value
+        beside = value + (off if rng.random() < 0.5 else -off)
+        return beside if math.isfinite(beside) else value
     if isinstance(value, str):
         others = [name for name in names if name != value]
         return others[pick(rng, len(others))] if others else noisy(value, rng)

@@ -11,12 +11,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
 
 import emcoop
 from emcoop.baselines.preflight import check_names
+from emcoop.baselines.schema import Condition, Suite
+from emcoop.baselines.strict_yaml import parse_yaml
 from emcoop.baselines.suite import load_suite
 from emcoop.cli import COMMANDS
 from emcoop.cognitive_layer.budgets import Budgets
@@ -48,6 +51,7 @@ CRAFTER = ROOT / "docs" / "ma-crafter.md"
 PLANNERS = ROOT / "docs" / "planners-and-topologies.md"
 MODELS = ROOT / "docs" / "models.md"
 TOPOLOGIES = ROOT / "docs" / "topologies-and-channels.md"
+SWEEPS = ROOT / "docs" / "sweeps.md"
 MOST_PICTURE_BYTES = 1_500_000
 
 
@@ -179,6 +183,14 @@ def test_example_suites_load(path: Path):
         assert load_prices(str(path))
     else:
         check_names(load_suite(str(path)))
+
+
+def test_suite_keys_are_those_of_the_code_and_the_conditions_shown_are_those_of_the_example():
+    assert first_names(table(SWEEPS, "suite key")) == list(Suite.__struct_fields__)
+    assert first_names(table(SWEEPS, "condition key")) == list(Condition.__struct_fields__)
+    (shown,) = blocks(SWEEPS, "yaml")
+    example = load_suite(str(ROOT / "examples" / "suites" / "conditions.yaml"))
+    assert msgspec.convert(parse_yaml(shown, "the page")["conditions"], dict[str, Condition]) == example.conditions
 
 
 def test_budgets_and_channel_settings_are_those_of_the_code():

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import emcoop
+from emcoop.cli import main
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = {
@@ -165,3 +166,17 @@ def test_every_module_of_the_installed_wheel_can_be_imported(wheel: Path, tmp_pa
         if name.endswith(".py")
     }
     assert set(imported) | {"emcoop", "emcoop.__main__"} == modules
+
+
+def test_a_broken_entry_point_of_somebody_else_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    info = tmp_path / "theirs-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text("[emcoop.topologies]\npairs = no_such_module:Pairs\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert main(["list"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("emcoop: the entry point pairs = 'no_such_module:Pairs' of the package theirs")
+    assert len(said.splitlines()) == 1

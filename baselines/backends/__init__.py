@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
+from asyncio import CancelledError
 from collections.abc import Callable, Generator, Iterable
 from typing import NamedTuple, Protocol, TypeAlias
 
@@ -55,7 +56,8 @@ def guarded(work: Work, unit: Unit) -> tuple[Result, str]:
     except OSError as error:
         text = f"{error.strerror or error}: {error.filename}" if error.filename else f"{error.strerror or error}"
         fatal = text if error.errno in DISK_TROUBLE else ""
-    except Exception as error:
+    except (Exception, CancelledError, SystemExit) as error:
+        # The last two are what a planner may raise too; whoever waits for this unit would wait for ever.
         place = traceback.extract_tb(error.__traceback__)[-1]
         text, fatal = f"{type(error).__name__}: {error} ({place.name}, line {place.lineno})", ""
     return Result(status="infra_error", error=text, seconds=time.monotonic() - started), fatal

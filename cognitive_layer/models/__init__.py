@@ -5,6 +5,7 @@ Nothing here imports a model's package: that happens when a model is made.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from emcoop.errors import ConfigError, unknown_name
 from emcoop.registration import call_named, load, plugins
 
 _HERE = "emcoop.cognitive_layer.models"
+_OPTIONS = re.compile(r",[a-z_]+=")
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,11 @@ def split_model_name(name: object) -> tuple[str, str]:
         ConfigError: Not such a name; whether the provider is known is not asked.
     """
     provider, slash, model = name.partition("/") if isinstance(name, str) else ("", "", "")
+    if _OPTIONS.search(model):
+        raise ConfigError(
+            f"model={name!r} does not fit: a name has no options; in Python and in suites write a mapping, such as "
+            "{'name': 'llm', 'model': 'test/pocket', 'prompts': 'short'}"
+        )
     if not (provider and slash and model) or not str(name).isprintable() or len(str(name)) > 200:
         raise ConfigError(
             f"model={name!r} does not fit: give provider/model, such as openai/gpt-4o-mini or test/schema"

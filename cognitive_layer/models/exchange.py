@@ -27,10 +27,10 @@ from emcoop.cognitive_layer.models.chat import (
 from emcoop.cognitive_layer.models.limiter import Limiter
 from emcoop.cognitive_layer.models.meter import Meter, Totals
 from emcoop.cognitive_layer.models.prices import load_prices
-from emcoop.cognitive_layer.models.replies import tidy
+from emcoop.cognitive_layer.models.replies import scrub, tidy
 from emcoop.cognitive_layer.models.retry import with_retries
 from emcoop.cognitive_layer.models.settings import ModelSettings
-from emcoop.errors import ConfigError, InfrastructureError
+from emcoop.errors import ConfigError, EmCoopError, InfrastructureError
 
 if TYPE_CHECKING:
     from emcoop.cognitive_layer.models.cassette import Cassette, Refusal
@@ -220,9 +220,17 @@ async def _attempt(model: ChatModel, call: Call, timeout: float) -> Completion:
     start = time.perf_counter()
     try:
         completion = await asyncio.wait_for(model.complete(call.messages, call.schema, call.params), timeout)
+        return tidy(msgspec.structs.replace(completion, latency=time.perf_counter() - start))
     except asyncio.TimeoutError:
         raise TransientError(f"no answer within {timeout:g} seconds") from None
-    return tidy(msgspec.structs.replace(completion, latency=time.perf_counter() - start))
+    except (EmCoopError, MemoryError):
+        raise
+    except Exception as error:
+        # Whoever's mistake that is, it is not the agent's.
+        said = scrub(f"{type(error).__name__}: {error}")
+        if isinstance(error, OSError):
+            raise TransientError(said) from error
+        raise InfrastructureError(f"{call.model} failed in a way that no model should: {said}") from error
 
 
 async def _nothing() -> None:

@@ -119,7 +119,10 @@ def start_server(port: int = 0, context: int = CONTEXT, slots: int = 1) -> Any:
     try:
         return xllamacpp.Server(settings)
     except RuntimeError as error:
-        raise ConfigError(f"the local model cannot start on port {port}: {error}; try another port") from None
+        raise ConfigError(
+            f"the local model cannot start ({str(error).rstrip('.')}): if something else uses port {port}, take "
+            "another, or 0 for any that is free"
+        ) from None
 
 
 def find_weights() -> Path:

@@ -139,7 +139,9 @@ class OpenAIChat:
             problem = RefusedError(f"the request to {self._service} cannot be written: {type(error).__name__}")
         except Exception as error:  # the SDK lets some errors of its HTTP package through
             cause = type(error.__cause__ or error).__name__
-            problem = TransientError(f"the connection to {self._service} failed: {cause}")
+            problem = TransientError(
+                f"the connection to {self._service} failed ({cause}): check that the service runs at this address"
+            )
         raise problem
 
     async def _receive(self, body: Mapping[str, Any]) -> bytes:

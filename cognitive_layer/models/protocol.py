@@ -18,13 +18,12 @@ from emcoop.cognitive_layer.models.chat import (
     TransientError,
     Usage,
 )
-from emcoop.cognitive_layer.models.replies import MOST_CHARS, clean_text, parse_json, scrub
+from emcoop.cognitive_layer.models.replies import MOST_CHARS, clean_text, parse_json, scrub, token_count
 from emcoop.errors import ConfigError, EmCoopError, unknown_name
 
 FORMATS = ("json_schema", "json_object", "text")
 MOST_SAID = 300
 """Characters of a service's own words in an error."""
-MOST_TOKENS = 1 << 40
 
 _PASSING = frozenset({408, 409, 425, 429})
 _BAD_REQUEST = frozenset({400, 422, 501})
@@ -135,12 +134,7 @@ def _text(value: Any, otherwise: str) -> str:
 
 def _usage(usage: Any) -> Usage:
     counts = usage if isinstance(usage, dict) else {}
-    return Usage(_tokens(counts.get("prompt_tokens")), _tokens(counts.get("completion_tokens")))
-
-
-def _tokens(count: Any) -> int | None:
-    fits = isinstance(count, int) and not isinstance(count, bool) and 0 <= count <= MOST_TOKENS
-    return count if fits else None
+    return Usage(token_count(counts.get("prompt_tokens")), token_count(counts.get("completion_tokens")))
 
 
 # What went wrong ---------------------------------------------------------------------------------------------

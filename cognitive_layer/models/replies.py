@@ -8,13 +8,16 @@ from typing import Any
 
 import msgspec
 
-from emcoop.cognitive_layer.models.chat import Completion
+from emcoop.cognitive_layer.models.chat import Completion, Usage
 
 MOST_CHARS = 64 * 1024
 """Longest reply in characters; what is longer is cut, and its `finish_reason` becomes `too_long`."""
 
 MOST_NAME = 200
 """Longest name of a model or reason to end."""
+
+MOST_TOKENS = 1 << 40
+"""Most tokens of one call."""
 
 SHORTEST_SECRET = 8
 """Shorter keys are placeholders for services that want none, and words of their own."""
@@ -24,7 +27,7 @@ _LONE = re.compile("[\ud800-\udfff]")
 
 
 def tidy(completion: Completion) -> Completion:
-    """Return a completion that can be written anywhere: valid Unicode, of bounded length."""
+    """Return a completion that can be written anywhere: valid Unicode, of bounded length, tokens that can be added."""
     text = clean_text(completion.text)
     too_long = len(text) > MOST_CHARS
     return msgspec.structs.replace(
@@ -33,7 +36,13 @@ def tidy(completion: Completion) -> Completion:
         parsed=None if too_long else completion.parsed,
         finish_reason="too_long" if too_long else clean_text(completion.finish_reason)[:MOST_NAME],
         model=clean_text(completion.model)[:MOST_NAME],
+        usage=Usage(token_count(completion.usage.prompt_tokens), token_count(completion.usage.completion_tokens)),
     )
+
+
+def token_count(tokens: Any) -> int | None:
+    """Return a number of tokens, None if it is none."""
+    return tokens if type(tokens) is int and 0 <= tokens <= MOST_TOKENS else None
 
 
 def clean_text(text: str) -> str:

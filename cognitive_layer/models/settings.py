@@ -68,8 +68,9 @@ def make_model_settings(given: Mapping[str, Any] | ModelSettings | None) -> Mode
     try:
         settings = msgspec.convert(plain, ModelSettings)
     except msgspec.ValidationError as error:
-        what = str(error).replace("`$.", "`models.")
-        raise ConfigError(f"a model setting does not fit: {what[0].lower()}{what[1:]}") from None
+        what, _, where = str(error).partition(" - at `$.")
+        name = where.rstrip("`").partition("[")[0]
+        raise ConfigError(f"models.{name}={plain.get(name)!r} does not fit: {what[:1].lower()}{what[1:]}") from None
     if settings.mode != "off" and not settings.cassette:
         raise ConfigError(
             f"models: mode={settings.mode!r} needs a cassette: give a file, such as cassette='calls.sqlite'"

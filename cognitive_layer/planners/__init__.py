@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from emcoop.cognitive_layer.plan import Planner
-from emcoop.errors import ConfigError, unknown_name
+from emcoop.errors import ConfigError, UnknownNameError, unknown_name
 from emcoop.registration import call_named, load, plugins
 
 _HERE = "emcoop.cognitive_layer.planners"
@@ -153,5 +153,7 @@ def _plain(entry: Any, registry: Mapping[str, PlannerSpec]) -> dict[str, Any]:
 
 def _known(name: str, registry: Mapping[str, PlannerSpec]) -> PlannerSpec:
     if name not in registry:
+        if "/" in name:
+            raise UnknownNameError(f"unknown planner {name!r}: for a language model write llm:{name}")
         raise unknown_name("planner", name, registry)
     return registry[name]

@@ -36,12 +36,15 @@ class Recorded(msgspec.Struct, frozen=True):
     Attributes:
         step: Environment step at which the planner was asked.
         stage: Stage the agent was in.
-        decision: What it decided; None where it was made ready without a decision in time.
+        decision: What it decided.
+        is_forced: Whether it was made ready without a decision in time. Of one that came too late only the calls of a
+            model behind it are in the trace; with them it comes too late again.
     """
 
     step: int
     stage: Stage
-    decision: Decision | None
+    decision: Decision
+    is_forced: bool
 
 
 class ReplayPlanner:
@@ -97,9 +100,6 @@ class ReplayPlanner:
                 f"{recorded.stage.name}; the run departs from the trace"
             )
         self._next += 1
-        if recorded.decision is None:
-            # Its answer came too late to count and is not in the trace; it comes too late again.
-            return Decision(RESUME if context.stage is I else None)
         self._check_handled(recorded.decision.reactions, context)
         return recorded.decision
 
@@ -107,7 +107,7 @@ class ReplayPlanner:
         """Return the next activation, past those of earlier steps for which no planner was asked."""
         while self._next < len(self._recorded):
             recorded = self._recorded[self._next]
-            if recorded.decision is not None or recorded.step >= context.step:
+            if not recorded.is_forced or recorded.step >= context.step:
                 return recorded
             self._next += 1
         return None
@@ -164,18 +164,17 @@ def read_decisions(trace: Trace) -> list[list[Recorded]]:
     for event, stage in _with_stages(trace):
         if event.started not in step_of:
             raise TraceError(f"activation {event.id} started in round {event.started}, which is not there")
-        decision = None
-        if event.outcome != FORCED:
-            if event.outcome == "plan" and event.id not in plans and not trace.complete:
-                break
-            decision = Decision(
-                _plan(event, plans),
-                _messages(event, messages, handled[event.id]),
-                _reactions(handled[event.id]),
-                tuple(_call(call) for call in calls[event.id]),
-                event.status,
-            )
-        recorded[event.agent].append(Recorded(step_of[event.started], stage, decision))
+        if event.outcome == "plan" and event.id not in plans and not trace.complete:
+            break
+        is_forced = event.outcome == FORCED
+        decision = Decision(
+            (RESUME if stage is I else None) if is_forced else _plan(event, plans),
+            _messages(event, messages, handled[event.id]),
+            _reactions(handled[event.id]),
+            tuple(_call(call) for call in calls[event.id]),
+            event.status,
+        )
+        recorded[event.agent].append(Recorded(step_of[event.started], stage, decision, is_forced))
     return recorded
 
 

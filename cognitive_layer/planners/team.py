@@ -151,6 +151,7 @@ class TeamPlanner:
         """
         from_above = [m for m in context.unread if m.sender == self._leader]
         orders = [m.facts["order"].value for m in from_above if "order" in m.facts]
+        orders = [order for order in orders if isinstance(order, str)]
         passed = self._pass_on(context, from_above)
         busy = context.plan.task if context.stage is I and context.plan is not None else ""
         if context.stage is I and (busy or not orders):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from emcoop.cognitive_layer.answers import KINDS
+import msgspec
+
+from emcoop.cognitive_layer.answers import KINDS, is_deep
 from emcoop.cognitive_layer.plan import EVERYONE, ActionCall, Fact, Message, MessageKind
 from emcoop.envs.embodiment import Concept, Failed, fill_arguments
 from emcoop.errors import ConfigError, unknown_name
@@ -132,10 +133,10 @@ def read_message(line: str, reachable: Sequence[int], step: int) -> Message:
 
 def _plain(value: str) -> Any:
     try:
-        plain: Any = json.loads(value)
-    except ValueError:
+        plain: Any = msgspec.json.decode(value)
+    except (msgspec.DecodeError, RecursionError):
         return value
-    return value if isinstance(plain, float) else plain
+    return value if isinstance(plain, float) or is_deep(plain) else plain
 
 
 def call_in_words(call: ActionCall) -> str:

@@ -23,7 +23,7 @@ from emcoop.envs.cube.env import CubeEnv
 from emcoop.envs.cube.imagination import Seen, covered, known_world, merge_blocks
 from emcoop.envs.cube.knowledge import Knowledge
 from emcoop.envs.cube.manual import rules_text
-from emcoop.envs.cube.tasks import TaskCounter, task_id
+from emcoop.envs.cube.tasks import TaskCounter, index_in, task_id
 from emcoop.envs.cube.text import describe
 from emcoop.envs.cube.view import Block, CubeView
 from emcoop.envs.cube.world import OFF_BOARD
@@ -351,10 +351,10 @@ class CubeEmbodiment:
     def check_fact(self, key: str, value: Any) -> bool | None:
         """Check `block<i>` (`[row, col]` or `delivered`) and `agent<i>` (`[row, col]`)."""
         for kind, known in (("block", len(self._delivered)), ("agent", self.n_agents)):
-            number = key.removeprefix(kind)
-            if key != number and number.isdigit() and int(number) < known:
+            index = index_in(key, kind)
+            if 0 <= index < known:
                 told = list(value) if isinstance(value, tuple) else value
-                return bool(self._fact(kind, int(number)) == told)
+                return bool(self._fact(kind, index) == told)
         return None
 
     def _fact(self, kind: str, index: int) -> Any:

@@ -30,6 +30,7 @@ FACES = ("bottom", "top", "right", "left")
 """The face agents stand at to push up, down, left, right: the face opposite to the motion."""
 
 NO_CODE = -1
+MOST_DIGITS = 9
 REQUIRED, COMMITTED, IN_PLACE, ACTING, DEPENDENCY, JOINT, ENGAGED, INFERRED = range(8)
 
 
@@ -41,10 +42,15 @@ def task_id(block: int, side: int) -> str:
 def task_code(task: str, n_blocks: int) -> int:
     """Return the push code of a task name, `NO_CODE` if it names no task of this board."""
     block, _, face = task.partition("/")
-    number = block.removeprefix("block")
-    if face not in FACES or not number.isdigit() or block == number or int(number) >= n_blocks:
-        return NO_CODE
-    return 4 * int(number) + FACES.index(face)
+    number = index_in(block, "block")
+    return 4 * number + FACES.index(face) if face in FACES and 0 <= number < n_blocks else NO_CODE
+
+
+def index_in(name: str, kind: str) -> int:
+    """Return the number in a name such as `block3`, -1 if there is none: plans and messages may name anything."""
+    digits = name.removeprefix(kind)
+    is_number = digits != name and digits.isascii() and digits.isdigit() and len(digits) <= MOST_DIGITS
+    return int(digits) if is_number else -1
 
 
 @kernel

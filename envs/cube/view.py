@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from emcoop.envs.cube.scratch import DCOL, DROW
-from emcoop.envs.cube.tasks import FACES, task_id
+from emcoop.envs.cube.tasks import FACES, index_in, task_id
 from emcoop.envs.embodiment import FAR, ActionCall, TaskView
 
 T = TypeVar("T")
@@ -324,5 +324,4 @@ class CubeView:
 
 def block_of(task: str) -> int:
     """Return the block a task name is about, -1 if it is about none."""
-    number = task.partition("/")[0].removeprefix("block")
-    return int(number) if number.isdigit() else -1
+    return index_in(task.partition("/")[0], "block")

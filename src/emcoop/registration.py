@@ -11,7 +11,8 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
+from functools import partial
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from emcoop.errors import ConfigError, unknown_name
@@ -92,8 +93,22 @@ def load(target: str) -> Any:
 
 
 def plugins(group: str) -> dict[str, Callable[[], Any]]:
-    """Return name -> loader of the installed entry points of a group."""
-    return {entry.name: entry.load for entry in entry_points(group=group)}
+    """Return name -> loader of the installed entry points of a group.
+
+    A loader raises `ConfigError` if what its entry point names cannot be loaded.
+    """
+    return {entry.name: partial(_load_entry, entry) for entry in entry_points(group=group)}
+
+
+def _load_entry(entry: EntryPoint) -> Any:
+    try:
+        return entry.load()
+    except Exception as error:  # it runs the module of somebody else
+        package = f" of the package {entry.dist.name}" if entry.dist else ""
+        raise ConfigError(
+            f"the entry point {entry.name} = {entry.value!r}{package} in {entry.group} cannot be loaded "
+            f"({type(error).__name__}: {error}): correct or uninstall it"
+        ) from error
 
 
 def environment_specs() -> dict[str, EnvironmentSpec]:

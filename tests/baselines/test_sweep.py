@@ -10,6 +10,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
+from asyncio import CancelledError
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -132,6 +134,20 @@ def test_an_episode_that_raises_in_a_thread_spoils_its_own_unit_only(tmp_path: P
     end = run_sweep(stand_in.small_suite(), tmp_path, ThreadBackend(2, lambda: None), runner=moody)
     assert len(end.unfinished) == 4
     assert all("out of luck" in error for error in end.unfinished.values())
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), CancelledError(), RuntimeError("a bug")])
+def test_a_unit_that_wants_to_end_the_program_is_waited_for_in_vain_by_nobody(error: BaseException) -> None:
+    def leave(unit: Unit) -> Result:
+        raise error
+
+    outcomes = ThreadBackend(1, lambda: None).run(expand(stand_in.small_suite())[:2], leave)
+    results: list[Outcome] = []
+    watcher = threading.Thread(target=lambda: results.extend(outcomes), daemon=True)
+    watcher.start()
+    watcher.join(5)
+    assert [outcome.result.status for outcome in results] == ["infra_error"] * 2
+    assert type(error).__name__ in results[0].result.error
 
 
 @pytest.mark.parametrize("backend", [LocalBackend(2), ThreadBackend(2, lambda: None)])

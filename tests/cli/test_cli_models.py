@@ -118,6 +118,9 @@ def test_options_that_are_none_are_refused(given: str):
         ([*RUN, "--planner", "llm:tset/schema"], "did you mean 'test'"),
         ([*RUN, "--planner", "llm"], "model"),
         ([*RUN, "--topology", "tree:c=1"], "option of topology 'tree'"),
+        ([*RUN, "--topology", "tree:3"], "such as --topology tree:b=3"),
+        ([*RUN, "--topology", "tree,b=3"], "as in --topology tree:b=3"),
+        ([*RUN, "--planner", "openai/gpt-4o-mini"], "write llm:openai/gpt-4o-mini"),
         ([*RUN, "--channel", "los=0.1"], "did you mean 'loss'"),
         ([*RUN, "--channel", "loss"], "--channel loss=0.2"),
         ([*RUN, "--monitor", "feasability"], "did you mean 'feasibility'"),
@@ -140,6 +143,7 @@ def test_bad_input_is_one_sentence(
     [
         ({"planners": [{"name": "llm", "model": "test/schema", "prompt": "short"}]}, "did you mean 'prompts'"),
         ({"planners": [{"name": "llm", "model": "gpt-4o"}]}, "provider/model"),
+        ({"planners": ["llm:test/schema,prompts=short"]}, "write a mapping"),
         ({"topologies": [{"name": "tree", "b": 0}]}, "b=0"),
         ({"conditions": {"lossy": {"channel": {"loss": 2}}}}, "condition 'lossy'"),
         ({"conditions": {"lossy": {"channel": {"los": 0.1}}}}, "did you mean 'loss'"),

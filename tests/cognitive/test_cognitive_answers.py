@@ -9,9 +9,26 @@ import pytest
 from cognitive_tools import call, in_turn, play, say, wait
 
 import emcoop
-from emcoop.cognitive_layer.plan import RESUME, ActionCall, Decision, Fact, Message, Plan, PlanningContext, Reaction
+from emcoop.cognitive_layer.plan import (
+    RESUME,
+    ActionCall,
+    Decision,
+    Fact,
+    Message,
+    ModelCall,
+    Plan,
+    PlanningContext,
+    Reaction,
+)
 
 GO = (call("wait", steps=1),)
+
+
+def nested(levels: int) -> Any:
+    value: Any = None
+    for _ in range(levels):
+        value = [value]
+    return value
 
 
 def talk(**fields: Any) -> Decision:
@@ -46,6 +63,17 @@ def talk(**fields: Any) -> Decision:
         (talk(text=None), "sent a message with None as text; give a str"),
         (talk(facts={"free": True}), "give a dict of name -> Fact"),
         (talk(facts=[Fact(1, 0)]), "give a dict of name -> Fact"),
+        (talk(facts={"a": Fact(1, True)}), "give a dict of name -> Fact"),
+        (talk(facts={"a": Fact(nested(800), 0)}), "a fact nested deeper than 32 levels"),
+        (Decision(Plan((call("wait", steps=nested(800)),))), "data nested deeper than 32 levels"),
+        (Decision(Plan(GO, assumptions={"a": nested(800)})), "data nested deeper than 32 levels"),
+        (Decision(Plan((ActionCall("wait", {1: 2, "x": 3}),))), "a call has the name of a concept and a dict"),
+        (Decision(Plan(GO), (), (Reaction([1], "consume"),)), "reacted to message [1]; give the id of a message"),
+        (Decision(Plan(GO), calls=None), "as calls; Decision.calls is a tuple of ModelCall"),
+        (Decision(Plan(GO), calls=("hello",)), "as calls; Decision.calls is a tuple of ModelCall"),
+        (Decision(Plan(GO), calls=(ModelCall("a/b", "", "", completion_tokens=-9),)), "whole numbers >= 0"),
+        (Decision(Plan(GO), calls=(ModelCall("a/b", None, ""),)), "model, request, reply, rung and status are texts"),
+        (Decision(Plan(GO), status=3), "gave 3 as status; Decision.status is one of ok, repaired, fallback"),
     ],
 )  # fmt: skip
 def test_an_answer_that_does_not_fit(answer: Any, text: str) -> None:

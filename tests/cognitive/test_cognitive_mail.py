@@ -305,3 +305,21 @@ def test_a_seat_played_from_outside_reads_its_messages_when_it_takes_them() -> N
     ]
     counters = of(result, schema.End)[0].counters
     assert (counters["rendered"], counters["consume"]) == (1, 1)
+
+
+def test_messages_that_everybody_passes_on_do_not_multiply_without_end() -> None:
+    """Three agents that pass every message on to both others: without a bound the copies double in every round."""
+
+    def pass_on(puppet: Puppet, context: PlanningContext) -> Any:
+        others = tuple(i for i in range(3) if i != context.view.me)
+        reroutes = tuple(Reaction(m.id, "reroute", others) for m in context.unread)
+        plan = RESUME if context.stage is I else wait(1).plan
+        first = (Message(others, "request", "whose is this?"),) if context.step == 0 and puppet.asked == 1 else ()
+        return Decision(plan, first, reroutes)
+
+    result = play([Puppet(pass_on) for _ in range(3)], topology="decentralized", max_steps=6)
+    assert result.status == "completed", result.error
+    counters = of(result, schema.End)[0].counters
+    assert counters["copies"] < 200
+    assert counters["expired"] > 0
+    check_books(Counter(counters))

@@ -25,7 +25,7 @@ from emcoop.cognitive_layer.models.chat import (
     RefusedError,
     Usage,
 )
-from emcoop.errors import ConfigError, EmCoopError
+from emcoop.errors import ConfigError, EmCoopError, InfrastructureError
 
 ASKED = (ChatMessage("user", "What now?"),)
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
@@ -121,7 +121,7 @@ def test_refusals_that_decide_what_comes_next_are_kept(file: Path, error: EmCoop
 
 @pytest.mark.parametrize("error", [RefusedError("bad key"), ValueError("a bug")])
 def test_other_errors_are_not_kept(file: Path, error: Exception) -> None:
-    with pytest.raises(type(error)):
+    with pytest.raises(InfrastructureError, match=str(error)):
         run(Counter(error), file, "cache")
     assert run(Counter(), file, "cache") == ["1"]
 

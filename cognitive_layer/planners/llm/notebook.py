@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from emcoop.cognitive_layer.plan import Message, Outcome, PlanningContext
 from emcoop.cognitive_layer.planners.llm import words
@@ -95,7 +95,7 @@ class Notebook:
     def _listen(self, message: Message) -> None:
         facts = message.facts
         task, free, order = facts.get("task"), facts.get("free"), facts.get("order")
-        if task is not None and message.kind in ("commit", "ack") and _is_name(task.value):
+        if task is not None and message.kind in ("commit", "ack"):
             self.settle(message.sender, task.value)
         if free is not None and free.value is True:
             self.task_of.pop(message.sender, None)
@@ -103,8 +103,10 @@ class Notebook:
         if order is not None and message.sender == self._leader and _is_name(order.value):
             self.order = order.value
 
-    def settle(self, agent: int, task: str) -> None:
-        """Note that an agent has a task now; `NOTHING` is none."""
+    def settle(self, agent: int, task: Any) -> None:
+        """Note that an agent has a task now; `NOTHING` is none, and what can be no name of a task says nothing."""
+        if not _is_name(task):
+            return
         self.free.pop(agent, None)
         if task == NOTHING:
             self.task_of.pop(agent, None)

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from emcoop.cognitive_layer.answers import KINDS
+from emcoop.cognitive_layer.answers import KINDS, MOST_DEPTH, is_deep
 from emcoop.cognitive_layer.plan import EVERYONE
 from emcoop.cognitive_layer.planners.llm import words
 from emcoop.cognitive_layer.planners.llm.extract import BadReply
@@ -309,5 +309,7 @@ def _stated(given: Any, where: str) -> dict[str, Any]:
             raise _bad(f'{where}: a fact is {_shown(entry)}; give {{"key": a name, "value": a text, number or list}}')
         if len(msgspec.json.encode(entry["value"])) > MOST_FACT:
             raise _bad(f"{where}: the value of the fact {_shown(key)} is too long; give at most {MOST_FACT} characters")
+        if is_deep(entry["value"]):
+            raise _bad(f"{where}: the value of the fact {_shown(key)} has more than {MOST_DEPTH} lists in lists")
         stated[key] = _whole(entry["value"])
     return stated

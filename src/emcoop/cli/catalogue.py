@@ -4,7 +4,8 @@ from __future__ import annotations
 
 _OPTIONS = "options as NAME:OPTION=VALUE,OPTION=VALUE"
 HOW = {
-    "chat models": "for the planner llm as llm:PROVIDER/MODEL",
+    "planners": _OPTIONS,
+    "chat models": "for the planner llm as llm:PROVIDER/MODEL,OPTION=VALUE",
     "topologies": _OPTIONS,
     "monitors": _OPTIONS,
 }

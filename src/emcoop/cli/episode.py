@@ -43,7 +43,12 @@ def run(
     agents: Annotated[int | None, typer.Option("--agents", help="Team size (default: the environment's).")] = None,
     planner: Annotated[
         list[str] | None,
-        typer.Option("--planner", help="Planner of every agent (default greedy); repeat it for a mixed team."),
+        typer.Option(
+            "--planner",
+            metavar="NAME[:OPTIONS]",
+            help="Planner of every agent (default greedy), such as llm:openai/gpt-4o-mini,prompts=short; repeat it for "
+            "a mixed team.",
+        ),
     ] = None,
     topology: TopologyName = "individual",
     seed: Annotated[int, typer.Option("--seed", help="Episode seed.")] = 0,

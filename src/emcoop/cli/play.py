@@ -34,7 +34,12 @@ def play(
     agents: Annotated[int | None, typer.Option("--agents", help="Team size (default: the environment's).")] = None,
     partners: Annotated[
         list[str] | None,
-        typer.Option("--partners", help="Planner of the other seats (default greedy); repeat it to give one each."),
+        typer.Option(
+            "--partners",
+            metavar="NAME[:OPTIONS]",
+            help="Planner of the other seats (default greedy), such as llm:openai/gpt-4o-mini,prompts=short; repeat it "
+            "to give one each.",
+        ),
     ] = None,
     seat: Annotated[int, typer.Option("--seat", help="Index of the agent you play.")] = 0,
     seed: Annotated[int, typer.Option("--seed", help="Episode seed.")] = 0,

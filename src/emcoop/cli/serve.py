@@ -9,6 +9,9 @@ from typing import Annotated
 
 import typer
 
+SMALL = "prompts=short,max_tokens=24"
+"""Options with which a model this small keeps up."""
+
 
 def serve(
     port: Annotated[int, typer.Option("--port", help="Port on 127.0.0.1; 0 takes any that is free.")] = 8080,
@@ -46,7 +49,7 @@ def _how_to_use(address: str, model: str) -> str:
         (
             f"{model} answers at {address} (Ctrl-C ends it). In another terminal:",
             f"  {set_variable}",
-            f"  emcoop run Cube-v0 --agents 2 --planner llm:openai/{model} --concurrency 1",
-            "A key is not needed; without this server, llm:local/smollm2 runs the same model in the process itself.",
+            f"  emcoop run Cube-v0 --agents 2 --planner llm:openai/{model},{SMALL} --max-steps 20",
+            f"A key is not needed; without this server, llm:local/{model},{SMALL} runs the same model in the process.",
         )
     )

@@ -25,7 +25,11 @@ TopologyName = Annotated[
 ]
 MonitorNames = Annotated[
     list[str] | None,
-    typer.Option("--monitor", metavar="NAME[:OPTIONS]", help="Watches plans and asks for repair; repeat it."),
+    typer.Option(
+        "--monitor",
+        metavar="NAME[:OPTIONS]",
+        help="Watches plans and asks for repair, such as feasibility:cooldown=5; repeat it.",
+    ),
 ]
 _OPTION = re.compile(r"[a-z_]+=")
 HAVE_OPTIONS = {"n_agents": "--agents", "max_steps": "--max-steps", "render_mode": "--render"}
@@ -38,7 +42,7 @@ def read_settings(pairs: Sequence[str] | None) -> dict[str, Any]:
     Raises:
         ConfigError: As for `read_pairs`, or a name that has an option of its own.
     """
-    settings = read_pairs(pairs, "--set", "mode=survival")
+    settings = read_pairs(pairs, "--set ", "mode=survival")
     for name in settings:
         if name in HAVE_OPTIONS:
             raise ConfigError(f"--set {name}=... does not fit: {name} has the option {HAVE_OPTIONS[name]}")
@@ -51,7 +55,7 @@ def read_channel(pairs: Sequence[str] | None) -> dict[str, Any]:
     Raises:
         ConfigError: As for `read_pairs`.
     """
-    return read_pairs(pairs, "--channel", "loss=0.2")
+    return read_pairs(pairs, "--channel ", "loss=0.2")
 
 
 def read_planners(given: Sequence[str]) -> list[str | dict[str, Any]]:
@@ -66,7 +70,7 @@ def read_planners(given: Sequence[str]) -> list[str | dict[str, Any]]:
 def _planner(given: str) -> str | dict[str, Any]:
     name, colon, text = given.partition(":")
     first, *options = _parts(text)
-    if _OPTION.match(first):
+    if not colon or _OPTION.match(first):
         return read_spec(given, "--planner", "prompts=short")
     if not options:
         return given
@@ -83,12 +87,12 @@ def read_monitors(given: Sequence[str] | None) -> list[str | dict[str, Any]]:
     return [read_spec(monitor, "--monitor", "cooldown=5") for monitor in given or ()]
 
 
-def read_pairs(pairs: Sequence[str] | None, option: str, example: str) -> dict[str, Any]:
+def read_pairs(pairs: Sequence[str] | None, before: str, example: str) -> dict[str, Any]:
     """Return what was given as `NAME=VALUE`; a value that is JSON counts as what it says, others as text.
 
     Args:
         pairs: What was given.
-        option: By which option, for errors.
+        before: What stands before each, for errors: `--set `, `--topology tree:`.
         example: What would fit, for errors.
 
     Raises:
@@ -98,9 +102,9 @@ def read_pairs(pairs: Sequence[str] | None, option: str, example: str) -> dict[s
     for pair in pairs or ():
         name, equals, text = pair.partition("=")
         if not equals or not name:
-            raise ConfigError(f"{option} {pair} does not fit: give NAME=VALUE, such as {option} {example}")
+            raise ConfigError(f"{before}{pair} does not fit: give NAME=VALUE, such as {before}{example}")
         if name in settings:
-            raise ConfigError(f"{option} gives {name} twice: give it once")
+            raise ConfigError(f"{before.strip()} gives {name} twice: give it once")
         settings[name] = _value(text)
     return settings
 
@@ -114,6 +118,9 @@ def read_spec(given: str, option: str, example: str) -> str | dict[str, Any]:
         ConfigError: The options are not of that form.
     """
     name, colon, text = given.partition(":")
+    if not colon and "," in given:
+        meant = given.replace(",", ":", 1)
+        raise ConfigError(f"{option} {given} does not fit: options stand after a colon, as in {option} {meant}")
     if not colon:
         return name
     options = read_pairs(list(_parts(text)), f"{option} {name}:", example)

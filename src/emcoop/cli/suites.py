@@ -42,7 +42,13 @@ def sweep(
     out: Annotated[Path | None, typer.Option("--out", help="Folder of results; default runs/SUITE.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would take, and run nothing.")] = False,
     planner: Annotated[
-        list[str] | None, typer.Option("--planner", help="Run this planner instead of the suite's; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--planner",
+            metavar="NAME[:OPTIONS]",
+            help="Run this planner instead of the suite's, such as llm:openai/gpt-4o-mini,prompts=short; repeat it for "
+            "several, each in episodes of its own.",
+        ),
     ] = None,
     models: dict[str, Any] | None = None,
 ) -> None:
@@ -143,6 +149,10 @@ def _say_what_is_missing(end: SweepEnd) -> None:
         raise typer.Exit(1)
 
 
+def _beyond(usd: float, most: float | None) -> str:
+    return f", more than --max-usd {most:g}: it may stop before the end" if most is not None and usd > most else ""
+
+
 def _print_estimate(suite: Suite, units: list[Unit], folder: Path, models: dict[str, Any]) -> None:
     from emcoop.baselines.estimate import HOW, estimate
     from emcoop.baselines.suite import suite_hash
@@ -158,7 +168,7 @@ def _print_estimate(suite: Suite, units: list[Unit], folder: Path, models: dict[
         "episodes": cost.episodes,
         "decisions": f"at most about {cost.decisions}",
         "tokens": f"at most about {tokens} ({HOW})" if cost.tokens else tokens,
-        "money": missing if cost.usd is None else f"{cost.usd:.2f} USD",
+        "money": missing if cost.usd is None else f"{cost.usd:.2f} USD{_beyond(cost.usd, models.get('max_usd'))}",
     }
     for name, value in lines.items():
         print(f"{name + ':':<11}{value}")

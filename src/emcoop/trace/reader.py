@@ -19,7 +19,7 @@ import msgspec
 from emcoop.errors import TraceError
 from emcoop.trace.checks import problem_with
 from emcoop.trace.schema import SCHEMA, AnyEvent, End, Episode, Event, Run, Step
-from emcoop.trace.writer import ENCODER, HEAD, part_of
+from emcoop.trace.writer import ENCODER, HEAD, LONGEST_LINE, part_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +42,7 @@ class Limits:
     """
 
     size: int = 1 << 29
-    line: int = 1 << 24
+    line: int = LONGEST_LINE
     lines: int = 4_000_000
 
 

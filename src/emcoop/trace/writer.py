@@ -24,6 +24,8 @@ from emcoop.trace.schema import KINDS, End, Episode, Event, Run, Step
 GZIP_LEVEL = 6
 ENCODER = msgspec.json.Encoder()
 HEAD = (Run, Episode)
+LONGEST_LINE = 1 << 24
+"""Bytes of one event; readers refuse longer ones."""
 
 _UNENCODABLE = (TypeError, ValueError, OverflowError, RecursionError)
 
@@ -83,6 +85,12 @@ class TraceWriter:
             raise TraceError(
                 f"cannot write event {place} ({_kind(event)}): {error}; use plain Python numbers, text, lists and dicts"
             ) from None
+        if len(self._buffer) - start > LONGEST_LINE:
+            del self._buffer[start:]
+            raise TraceError(
+                f"cannot write event {place} ({_kind(event)}): it takes more than {LONGEST_LINE} bytes, and nobody "
+                "would read it; say less"
+            )
         # Non-finite floats come out as null, which hardly any event contains: look closer only then.
         if self._buffer.find(b"null", start) >= 0 and (field := _non_finite(msgspec.to_builtins(event))):
             del self._buffer[start:]
