@@ -45,19 +45,28 @@ async def ask(seats: Sequence[Seat], contexts: Sequence[PlanningContext]) -> lis
     slow = []
     for k, seat in enumerate(seats):
         if is_immediate(seat.planner):
-            answers[k] = drive(_thought(seat, contexts[k]))
+            answers[k] = _at_once(seat, contexts[k])
         else:
             slow.append(k)
     thoughts = [_thought(seats[k], contexts[k]) for k in slow]
     for k, answer in zip(slow, await asyncio.gather(*thoughts, return_exceptions=True) if thoughts else ()):
+        answers[k] = answer
+    for seat, answer in zip(seats, answers):
         if isinstance(answer, asyncio.CancelledError):
-            raise InfrastructureError(f"the planner of agent {seats[k].index} was cut off while it waited")
+            raise InfrastructureError(f"the planner of agent {seat.index} was cut off while it waited for an answer")
         if isinstance(answer, BaseException):
             raise answer
-        answers[k] = answer
     for seat, answer in zip(seats, answers):
         check_answer(seat.index, seat.stage, answer)
     return answers
+
+
+def _at_once(seat: Seat, context: PlanningContext) -> Any:
+    """Return the answer of a planner that does not wait, or how it failed."""
+    try:
+        return drive(_thought(seat, context))
+    except EmCoopError as error:
+        return error
 
 
 async def _thought(seat: Seat, context: PlanningContext) -> Any:

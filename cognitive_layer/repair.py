@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from emcoop.cognitive_layer.monitors.contract import Committed, Monitor, Objection
 from emcoop.cognitive_layer.plan import Fact, Notice
 from emcoop.cognitive_layer.recorder import Recorder
@@ -39,7 +41,9 @@ class RepairDesk:
         plans = committed_plans(seats)
         raised = []
         for k, monitor in enumerate(self._monitors):
-            for objection in monitor.check(self._world, self._recorder.t, plans):
+            for found in monitor.check(self._world, self._recorder.t, plans):
+                able = tuple(agent for agent in found.tell if seats[agent].may_decide)
+                objection = msgspec.structs.replace(found, tell=able)
                 if self._recorder.t >= self._quiet_until.get((k, objection.task), 0) and objection.tell:
                     self._quiet_until[k, objection.task] = self._recorder.t + monitor.cooldown
                     raised.append((k, objection))

@@ -138,3 +138,10 @@ def test_without_objections_nothing_changes() -> None:
     kinds = [[(e.t, e.c, type(e)) for e in r.events] for r in (free, watched)]
     assert kinds[0] == kinds[1]
     assert {p.since for _, plans in quiet.shown for p in plans} == {0}
+
+
+def test_a_monitor_that_speaks_to_those_who_cannot_answer_is_not_heard() -> None:
+    critic = Critic(lambda step, plans: [objection([0, 1])])
+    result = play([Puppet(obedient), in_turn(wait(40))], monitors=[critic], max_steps=2, budgets={"decisions_total": 1})
+    assert repairs(result) == []
+    assert result.status == "completed"
