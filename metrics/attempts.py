@@ -49,6 +49,11 @@ class Attempt:
     steps: list[TaskStep] = field(default_factory=list)
     success: bool = False
 
+    @property
+    def best(self) -> TaskStep:
+        """The attempt-step that came closest: the largest joint count, then acting, in place, committed; the first."""
+        return max(self.steps, key=lambda step: (step.joint, step.acting, step.in_place, step.committed))
+
 
 @per_trace
 def spells(trace: Trace) -> dict[str, list[list[TaskStep]]]:

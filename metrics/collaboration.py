@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from emcoop.metrics.quantities import agent_steps, mean, ratio, steps_taken
+from emcoop.metrics.kinds import agents_in, kind_of
+from emcoop.metrics.quantities import agent_steps, mean, ratio, spread, steps_taken
 from emcoop.metrics.registry import metric, per_trace
 from emcoop.trace import Trace
 from emcoop.trace.schema import Activation, Capability, Constraint, Plan, Round, Stage, Step
@@ -40,6 +41,24 @@ def wait_overhead(trace: Trace) -> float:
     return ratio(sum(r.wait for r in trace.of(Round)), _agent_rounds(trace))
 
 
+@metric("D_max", "max over agents of rounds in R or I / rounds", (0.0, 1.0), "lower", COOP2)
+def decision_overhead_highest(trace: Trace) -> float:
+    """Share of its rounds that the busiest thinker of the team spent reasoning or interrupted.
+
+    Rounds as in `decision_overhead`, which is the mean over the agents. NaN if there are none.
+    """
+    return max(overheads(trace), default=math.nan)
+
+
+@metric("D_sd", "standard deviation over agents of rounds in R or I / rounds", (0.0, 0.5), "neither", COOP2)
+def decision_overhead_spread(trace: Trace) -> float:
+    """How unequal the agents' shares of rounds spent reasoning or interrupted are.
+
+    See `decision_overhead_highest`. NaN in a team of one.
+    """
+    return spread(overheads(trace)) if trace.episode.n_agents > 1 else math.nan
+
+
 @metric("A/T", "decisions / steps", (0.0, math.inf), "neither", "EmCoop")
 def decisions_per_step(trace: Trace) -> float:
     """Decisions of the whole team per environment step.
@@ -53,8 +72,17 @@ def decisions_per_step(trace: Trace) -> float:
 
 @metric("I", "entries into I", (0.0, math.inf), "neither", COOP2)
 def interruptions(trace: Trace) -> float:
-    """Times an agent with a plan was interrupted by a message."""
+    """Times an agent with a plan was interrupted, by a message or by the notice of a monitor."""
     return float(sum(len(change.agents) for change in trace.of(Stage) if change.after == "I"))
+
+
+@metric("I_100", "100 * entries into I / agent-steps", (0.0, math.inf), "neither", COOP2)
+def interruptions_per_100(trace: Trace) -> float:
+    """Interruptions per 100 agent-steps.
+
+    NaN without a step.
+    """
+    return ratio(100 * interruptions(trace), agent_steps(trace))
 
 
 @metric("I_resume", "interruptions answered by resume / interruptions", (0.0, 1.0), "neither", COOP2)
@@ -74,6 +102,15 @@ def replanning_rate(trace: Trace) -> float:
     NaN without an interruption.
     """
     return ratio(_answers(trace, "replan"), interruptions(trace))
+
+
+@metric("I_forced", "interruptions ended by a budget / interruptions", (0.0, 1.0), "lower", "EmCoop")
+def forced_rate(trace: Trace) -> float:
+    """Share of interruptions that a budget put an end to, so that the agent went on with its plan undecided.
+
+    NaN without an interruption.
+    """
+    return ratio(_answers(trace, "forced"), interruptions(trace))
 
 
 @metric("PS", "1 - plans superseded or failed / plans ended", (0.0, 1.0), "higher", COOP2)
@@ -120,6 +157,19 @@ def capability_gain(trace: Trace) -> float:
     return ratio(100 * sum(max(record.delta, 0) for record in records), agent_steps(trace))
 
 
+@metric("CL", "100 * sum of negative changes, without their sign / (n * T)", (0.0, math.inf), "neither", COOP2)
+def capability_loss(trace: Trace) -> float:
+    """Items and tools used up or given away per agent and 100 steps.
+
+    The other side of `capability_gain`: what is crafted or placed costs something, and what is shared is one agent's
+    loss and another's gain. NaN as there.
+    """
+    records = trace.of(Capability)
+    if not records:
+        return math.nan
+    return ratio(100 * sum(max(-record.delta, 0) for record in records), agent_steps(trace))
+
+
 @metric("X_100", "100 * agent-steps with a collision or cell race / agent-steps", (0.0, 100.0), "lower", "EmCoop")
 def collisions_per_100(trace: Trace) -> float:
     """Agent-steps in which an agent ran into something or raced for a cell, per 100 agent-steps.
@@ -128,6 +178,27 @@ def collisions_per_100(trace: Trace) -> float:
     in it. NaN without a step.
     """
     return ratio(100 * sum(len(_colliding(step)) for step in trace.of(Step) if step.t), agent_steps(trace))
+
+
+@per_trace
+def overheads(trace: Trace) -> list[float]:
+    """Return for each agent the share of its rounds spent reasoning or interrupted, empty if there are none.
+
+    Follows the `stage` records from reasoning, where everybody begins; a `round` record counts one round of everybody,
+    a step one more, executing.
+    """
+    n, rounds = trace.episode.n_agents, 0
+    thinks, since, spent = [True] * n, [0] * n, [0] * n
+    for event in trace.events:
+        if isinstance(event, Round):
+            rounds += 1
+        elif isinstance(event, Stage):
+            for agent in event.agents:
+                spent[agent] += (rounds - since[agent]) if thinks[agent] else 0
+                since[agent], thinks[agent] = rounds, event.after in ("R", "I")
+    whole = rounds + steps_taken(trace)
+    left = (rounds - start if thinking else 0 for start, thinking in zip(since, thinks))
+    return [(before + rest) / whole for before, rest in zip(spent, left)] if whole else []
 
 
 def _answers(trace: Trace, cause: str) -> int:
@@ -146,4 +217,4 @@ def _largest_groups(trace: Trace) -> Iterator[tuple[bool, int]]:
 
 
 def _colliding(step: Step) -> set[int]:
-    return {agent for event in step.events if event.get("kind") in COLLISIONS for agent in event.get("agents", ())}
+    return {agent for event in step.events if kind_of(event) in COLLISIONS for agent in agents_in(event)}

@@ -10,11 +10,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable
+from typing import NamedTuple
 
 from emcoop.metrics.attempts import TaskStep, attempts, spells
 from emcoop.metrics.quantities import agent_steps, mean, ratio
 from emcoop.metrics.registry import metric, per_trace
 from emcoop.trace import Trace
+from emcoop.trace.schema import Constraint
 
 COOP2 = "EmCoop / COOP2, arXiv 2603.00349"
 OURS = "EmCoop"
@@ -131,6 +133,61 @@ def first_failing_other(trace: Trace) -> float:
     return _first_failing_share(trace, "other")
 
 
+@metric("DD_part", "mean over failed attempts of max(0, 1 - committed/p) at the best step", (0.0, 1.0), "lower", COOP2)
+def deficit_participation(trace: Trace) -> float:
+    """How far from the quorum failed attempts stayed in committed agents.
+
+    Taken at the attempt's best step, see `first_failing_dependency`: over all steps it would only be 1 minus
+    `participation_satisfaction`. NaN without a failed attempt.
+    """
+    return _deficit(trace, lambda step: _filled(step.committed, step))
+
+
+@metric("DD_spat", "mean over failed attempts of max(0, 1 - in_place/p) at the best step", (0.0, 1.0), "lower", COOP2)
+def deficit_spatial(trace: Trace) -> float:
+    """How far from the quorum failed attempts stayed in agents in place.
+
+    See `deficit_participation`.
+    """
+    return _deficit(trace, lambda step: _filled(step.in_place, step))
+
+
+@metric("DD_temp", "mean over failed attempts of max(0, 1 - acting/p) at the best step", (0.0, 1.0), "lower", COOP2)
+def deficit_temporal(trace: Trace) -> float:
+    """How far from the quorum failed attempts stayed in agents acting in the same step.
+
+    See `deficit_participation`.
+    """
+    return _deficit(trace, lambda step: _filled(step.acting, step))
+
+
+@metric("DD_joint", "mean over failed attempts of max(0, 1 - joint/p) at the best step", (0.0, 1.0), "lower", OURS)
+def deficit_joint(trace: Trace) -> float:
+    """How far from the quorum failed attempts stayed in agents for whom everything held at once.
+
+    See `deficit_participation`. A prerequisite is met or not: its depth is `first_failing_dependency`.
+    """
+    return _deficit(trace, lambda step: _filled(step.joint, step))
+
+
+@metric("C_sat", "mean over steps of constraints satisfied", (0.0, math.inf), "neither", COOP2)
+def constraints_satisfied(trace: Trace) -> float:
+    """Constraints that hold, averaged over the steps with somebody committed to a task.
+
+    Every task with a committed agent has four: participation, spatial, temporal, dependency. NaN without such a step.
+    """
+    return mean([one.satisfied for one in constraint_sets(trace)])
+
+
+@metric("C_vio", "mean over steps of constraints violated", (0.0, math.inf), "neither", COOP2)
+def constraints_violated(trace: Trace) -> float:
+    """Constraints that do not hold, averaged over the steps with somebody committed to a task.
+
+    See `constraints_satisfied`; it is high in the middle of good work too, while agents are on their way.
+    """
+    return mean([one.violated for one in constraint_sets(trace)])
+
+
 @metric("FJ_100", "100 * attempt-steps with acting > 0 and no success / agent-steps", (0.0, math.inf), "lower", OURS)
 def failed_joint_actions_per_100(trace: Trace) -> float:
     """Attempt-steps in which agents acted on a task to no effect, per 100 agent-steps.
@@ -164,6 +221,27 @@ def over_participation(trace: Trace) -> float:
     return _over_attempts(trace, lambda step: max(0, step.committed - step.required))
 
 
+class ConstraintSets(NamedTuple):
+    """How many constraints of the tasks somebody is committed to hold in step `t`, and how many do not."""
+
+    t: int
+    satisfied: int
+    violated: int
+
+
+@per_trace
+def constraint_sets(trace: Trace) -> list[ConstraintSets]:
+    """Return the sizes of the sets of satisfied and of violated constraints over time."""
+    sizes = []
+    for record in trace.of(Constraint):
+        counts = zip(record.required, record.committed, record.in_place, record.acting, strict=True)
+        held = sum((committed >= p) + (there >= p) + (acting >= p) for p, committed, there, acting in counts)
+        held += sum(dependency > 0 for dependency in record.dependency)
+        if record.tasks:
+            sizes.append(ConstraintSets(record.t, held, 4 * len(record.tasks) - held))
+    return sizes
+
+
 def _filled(count: int, step: TaskStep) -> float:
     return min(count / step.required, 1.0)
 
@@ -172,15 +250,15 @@ def _over_attempts(trace: Trace, value: Callable[[TaskStep], float]) -> float:
     return mean([mean([value(step) for step in attempt.steps]) for attempt in attempts(trace)])
 
 
+def _deficit(trace: Trace, value: Callable[[TaskStep], float]) -> float:
+    return mean([1 - value(attempt.best) for attempt in attempts(trace) if not attempt.success])
+
+
 @per_trace
 def _first_failing(trace: Trace) -> Counter[str]:
     """Count the failed attempts by their first unmet need."""
     failed = (attempt for attempt in attempts(trace) if not attempt.success)
-    return Counter(_first_unmet(max(attempt.steps, key=_closeness)) for attempt in failed)
-
-
-def _closeness(step: TaskStep) -> tuple[int, int, int, int]:
-    return step.joint, step.acting, step.in_place, step.committed
+    return Counter(_first_unmet(attempt.best) for attempt in failed)
 
 
 def _first_unmet(step: TaskStep) -> str:

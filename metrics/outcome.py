@@ -48,9 +48,9 @@ def progress_auc(trace: Trace) -> float:
     records = trace.of(Step)
     if not records or not horizon:
         return math.nan
-    progress = [record.progress for record in records if 1 <= record.t <= horizon]
+    progress = [_bounded(record.progress) for record in records if 1 <= record.t <= horizon]
     rest = horizon - len(progress)
-    return (math.fsum(progress) + rest * records[-1].progress) / horizon
+    return (math.fsum(progress) + rest * _bounded(records[-1].progress)) / horizon
 
 
 @metric("T_goal", "min {t : progress(t) = 1}", (0.0, math.inf), "lower", "EmCoop")
@@ -78,3 +78,7 @@ def score_per_message(trace: Trace) -> float:
     NaN without a score or without a message.
     """
     return ratio(score(trace), len(trace.of(Message)))
+
+
+def _bounded(progress: float) -> float:
+    return min(max(progress, 0.0), 1.0)

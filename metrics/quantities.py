@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from emcoop.metrics.registry import per_trace
 from emcoop.trace import Trace
@@ -30,6 +30,19 @@ def ratio(part: float, whole: float) -> float:
 def mean(values: Collection[float]) -> float:
     """Return the mean, NaN of nothing."""
     return ratio(math.fsum(values), len(values))
+
+
+def spread(values: Collection[float]) -> float:
+    """Return the standard deviation of all the values there are, NaN of nothing."""
+    middle = mean(values)
+    return math.sqrt(mean([(value - middle) ** 2 for value in values])) if values else math.nan
+
+
+def entropy(counts: Iterable[int]) -> float:
+    """Return the Shannon entropy of a distribution given as counts, in bits; NaN if nothing was counted."""
+    counts = [count for count in counts if count > 0]
+    total = sum(counts)
+    return max(0.0, -math.fsum(count / total * math.log2(count / total) for count in counts)) if total else math.nan
 
 
 def gini(values: Collection[float]) -> float:
