@@ -174,11 +174,13 @@ class Recorder:
         self.emit(schema.Constraint(tasks=tasks, success=success, **columns))
 
     def world(self, outcome: StepOutcome) -> None:
-        """Write what moved and which tasks ended."""
+        """Write what moved, which tasks ended, and who gained or lost what."""
         if outcome.moved or outcome.objects:
             self.emit(schema.World(agents=outcome.moved, to=outcome.positions, objects=outcome.objects))
         for task, event, value, agents, reason in outcome.finished:
             self.emit(schema.Task(task=task, event=event, value=value, agents=agents, reason=reason))
+        for agent, item, delta, cause in outcome.capabilities:
+            self.emit(schema.Capability(agent=agent, item=item, delta=delta, cause=cause))
 
 
 _COLUMNS = tuple(f.name for f in msgspec.structs.fields(TaskCount) if f.name != "task")

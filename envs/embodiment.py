@@ -218,6 +218,7 @@ class StepOutcome(msgspec.Struct):
         positions: Their new `[row, col]`.
         objects: Changed objects, id -> values.
         observations, rewards, infos: What the ParallelEnv returned, by agent name.
+        capabilities: `(agent, item, delta, cause)` of what agents gained and lost; empty in a world without items.
     """
 
     reward: float
@@ -232,6 +233,7 @@ class StepOutcome(msgspec.Struct):
     observations: dict[str, Any]
     rewards: dict[str, float]
     infos: dict[str, dict[str, Any]]
+    capabilities: list[tuple[int, str, int, str]] = []
 
 
 class MeetingPoints:

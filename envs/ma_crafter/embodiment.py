@@ -23,6 +23,7 @@ from emcoop.envs.ma_crafter.bodies import Bodies
 from emcoop.envs.ma_crafter.concepts import CONCEPTS
 from emcoop.envs.ma_crafter.controllers import make_controller
 from emcoop.envs.ma_crafter.env import MACrafterEnv
+from emcoop.envs.ma_crafter.gains import capability_changes
 from emcoop.envs.ma_crafter.imagination import fill_memories, know_together, known_world, restart_chance
 from emcoop.envs.ma_crafter.knowledge import Knowledge
 from emcoop.envs.ma_crafter.manual import rules_text
@@ -80,7 +81,7 @@ class MACrafterEmbodiment:
         self._everything = None
         events = env.events
         find_changes(agents, world.agents(), bags, world.bags(), self._moved, self._changed)
-        moved = np.flatnonzero(self._moved).tolist()
+        moved, changed = np.flatnonzero(self._moved).tolist(), np.flatnonzero(self._changed).tolist()
         harvests = [event for event in events if event["kind"] == "collect"]
         makes = [event for event in events if event["kind"] == "make"]
         finished = [
@@ -97,10 +98,11 @@ class MACrafterEmbodiment:
             finished,
             moved,
             [list(self._known.now.places[i]) for i in moved],
-            {f"agent{i}": self._object(i) for i in np.flatnonzero(self._changed).tolist()},
+            {f"agent{i}": self._object(i) for i in changed},
             observations,
             rewards,
             infos,
+            capability_changes(world.bags() - bags, changed, events),
         )
 
     def _names(self) -> list[tuple[int, str]]:
