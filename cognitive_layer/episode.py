@@ -27,7 +27,7 @@ from emcoop.cognitive_layer.planners import make_team
 from emcoop.cognitive_layer.recorder import Recorder
 from emcoop.cognitive_layer.seat import Seat
 from emcoop.cognitive_layer.stages import R, X
-from emcoop.cognitive_layer.topologies import Topology, make_topology, reports_of, role_of, superior_of
+from emcoop.cognitive_layer.topologies import Topology, make_topology, permitted_pairs, reports_of, role_of, superior_of
 from emcoop.envs.embodiment import Embodiment, StepOutcome
 from emcoop.errors import ConfigError, InfrastructureError, PlannerError, TraceError
 from emcoop.metrics import score_trace
@@ -153,6 +153,7 @@ class Session:
             seed=self._seed,
             planners=to_plain(specs),
             topology=to_plain(topology_spec),
+            permitted=permitted_pairs(self._topology, n),
             channel=msgspec.to_builtins(self._channel),
             budgets=msgspec.to_builtins(self._budgets),
             options=to_plain(self._options),

@@ -16,7 +16,20 @@ from weakref import WeakKeyDictionary
 from emcoop.trace import Trace, read_trace
 
 ENTRY_POINTS = "emcoop.metrics"
-MODULES = ("outcome", "collaboration", "plans", "roles", "constraints", "assembly", "communication", "thinking", "dynamics")
+MODULES = (
+    "outcome",
+    "collaboration",
+    "plans",
+    "roles",
+    "constraints",
+    "assembly",
+    "communication",
+    "dialogue",
+    "lineage",
+    "topology",
+    "thinking",
+    "dynamics",
+)
 
 Direction: TypeAlias = Literal["higher", "lower", "neither"]
 T = TypeVar("T")

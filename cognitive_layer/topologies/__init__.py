@@ -27,6 +27,7 @@ __all__ = [
     "Topology",
     "list_topologies",
     "make_topology",
+    "permitted_pairs",
     "reports_of",
     "role_of",
     "superior_of",
@@ -139,3 +140,10 @@ def role_of(topology: Topology, agent: int) -> str:
     if superior == agent:
         return "leader"
     return "manager" if reports_of(topology, agent) else "follower"
+
+
+def permitted_pairs(topology: Topology, n_agents: int) -> int:
+    """Return how many ordered pairs of agents may write to each other, -1 if that changes as agents move."""
+    if hasattr(topology, "move"):
+        return -1
+    return sum(len(topology.reachable(agent)) for agent in range(n_agents))

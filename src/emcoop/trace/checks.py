@@ -36,6 +36,10 @@ def problem_with(event: Event, n_agents: int, steps: int) -> str:
     return check(event, n_agents, steps) if check is not None else ""
 
 
+MOST_AGENTS = 65_536
+"""A head that claims more is no team: what counts per agent would fill the memory."""
+
+
 def _agents(who: list[int], n_agents: int) -> str:
     if not who or (min(who) >= 0 and max(who) < n_agents):
         return ""
@@ -48,6 +52,12 @@ def _constraint(event: schema.Constraint, n_agents: int, steps: int) -> str:
             return f"it has a negative count in {count}"
     if min(event.required, default=1) < 1:
         return "it has a task that requires nobody"
+    return ""
+
+
+def _episode(event: schema.Episode, n_agents: int, steps: int) -> str:
+    if not 1 <= event.n_agents <= MOST_AGENTS:
+        return f"it is of {event.n_agents} agents, and a team has 1 to {MOST_AGENTS}"
     return ""
 
 
@@ -76,6 +86,7 @@ def _listed(event: Any, n_agents: int, steps: int) -> str:
 
 _CHECKS: dict[type[Event], Callable[[Any, int, int], str]] = {
     schema.Constraint: _constraint,
+    schema.Episode: _episode,
     schema.World: _world,
     schema.Step: _step,
     schema.Stage: _listed,

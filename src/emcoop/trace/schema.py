@@ -60,6 +60,7 @@ class Episode(Event):
         seed: Episode seed.
         planners: One spec per agent, or one for all.
         topology: Name and options.
+        permitted: Ordered pairs of agents that may write to each other, -1 where that changes as agents move.
         channel: Channel settings; empty = every message arrives next round.
         budgets: Limits that were in force.
         options: Options given to `reset` (an explicit board).
@@ -77,6 +78,7 @@ class Episode(Event):
     seed: int
     planners: list[dict[str, Any]]
     topology: dict[str, Any]
+    permitted: int = -1
     channel: dict[str, Any] = {}
     budgets: dict[str, Any] = {}
     options: dict[str, Any] = {}
