@@ -29,7 +29,9 @@ MODULES = (
     "topology",
     "thinking",
     "dynamics",
+    "failures.rates",
 )
+"""Modules of metrics, in catalogue order; one that makes its metrics from data has a list `METRICS`."""
 
 Direction: TypeAlias = Literal["higher", "lower", "neither"]
 T = TypeVar("T")
@@ -109,7 +111,12 @@ def per_trace(function: Callable[[Trace], T]) -> Callable[[Trace], T]:
 def built_in() -> dict[str, Metric]:
     """Return the metrics of this package by name, in catalogue order."""
     modules = (import_module(f"emcoop.metrics.{name}") for name in MODULES)
-    found = (value for module in modules for value in vars(module).values() if isinstance(value, Metric))
+    found = (
+        value
+        for module in modules
+        for value in (*vars(module).values(), *getattr(module, "METRICS", ()))
+        if isinstance(value, Metric)
+    )
     return {one.name: one for one in found}
 
 
