@@ -283,14 +283,32 @@ def test_it_never_objects_to_the_oracle(env_id: str, n: int, seeds: int) -> None
         assert objections(result) == []
 
 
+def ends_of(result: Any, agents: tuple[int, ...], t: int) -> list[str]:
+    """Return how the plans that agents had in force at a step ended."""
+    begun = {e.agent: e.id for e in result.events if type(e) is schema.Plan and e.event == "commit" and e.t <= t}
+    reasons = {e.id: e.reason for e in result.events if type(e) is schema.Plan and e.event == "end"}
+    return [reasons[begun[agent]] for agent in agents]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("env_id", "n"), [("Cube-v0", 4), ("Cube-v0", 8), ("Cube-v0", 16), ("MACrafter-L3-v0", 3), ("MACrafter-L3-v0", 6)]
 )
-def test_it_never_objects_to_the_oracle_in_many_episodes(env_id: str, n: int) -> None:
+def test_it_never_objects_to_a_plan_of_the_oracle_that_goes_well(env_id: str, n: int) -> None:
+    """The oracle goes on as planned whatever it is told, so an objection can be held against what came of the plan.
+
+    It is no perfect team: now and then two of its agents wait for each other at two tasks until both give up. There an
+    objection is right, and nowhere else is there one.
+    """
+    said = 0
     for seed in range(12):
         result = emcoop.run_episode(env_id, n_agents=n, planner="oracle", seed=seed, monitors=BOTH)
-        assert objections(result) == [], seed
+        found = [objection for objection in objections(result) if objection.event == "objection"]
+        said += bool(found)
+        for objection in found:
+            ended = ends_of(result, tuple(objection.who), objection.t)
+            assert all(reason.startswith("failed") for reason in ended), (seed, objection, ended)
+    assert said <= 2, "a monitor that objects often to good teams is a nuisance"
 
 
 def gains(env_id: str, n: int, planner: str, seeds: int, metric: str, **settings: Any) -> tuple[list[float], int]:
