@@ -6,6 +6,7 @@ These are the symbolic queries planners work with. They are functions of a view,
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
@@ -322,6 +323,7 @@ class CubeView:
         return self._describe(self.map, self.me)
 
 
+@lru_cache(maxsize=4096)
 def block_of(task: str) -> int:
     """Return the block a task name is about, -1 if it is about none."""
     return index_in(task.partition("/")[0], "block")

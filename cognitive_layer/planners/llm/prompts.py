@@ -15,8 +15,7 @@ import msgspec
 from emcoop.errors import ConfigError, PlannerError, unknown_name
 
 if TYPE_CHECKING:
-    from jinja2 import Template
-    from jinja2.sandbox import SandboxedEnvironment
+    from jinja2 import Environment, Template
 
 HOME = "emcoop.cognitive_layer.prompts"
 PARTS = ("system", "user", "repair")
@@ -26,8 +25,6 @@ MOST_CHARS = 100_000
 
 FULL, CHOICE = "full", "choice"
 STYLES = (FULL, CHOICE)
-PLAIN = (str, int, bool, float, type(None))
-"""Values that nobody can do anything with but read them."""
 
 
 class Folder(Protocol):
@@ -97,13 +94,13 @@ def load_prompts(name: str) -> Prompts:
     shipped = list_prompts()
     newest = max((s for s in shipped if s.rpartition("-")[0] == name), key=_version, default=name)
     if newest in shipped:
-        return _compile(newest, _read(newest, files(HOME).joinpath(newest)))
+        return _compile(newest, _read(newest, files(HOME).joinpath(newest)), True)
     folder = Path(name)
     if not folder.is_dir():
         raise unknown_name(
             "prompts (or no folder of that name)", name, {*shipped, *(s.rpartition("-")[0] for s in shipped)}
         )
-    return _compile(str(folder), _read(str(folder), folder))
+    return _compile(str(folder), _read(str(folder), folder), False)
 
 
 def file_hashes(name: str) -> dict[str, str]:
@@ -135,24 +132,20 @@ def _read(name: str, folder: Folder) -> tuple[tuple[str, str], ...]:
     return tuple(texts)
 
 
-def _sandbox() -> SandboxedEnvironment:
-    """Return an environment in which templates, a user's own too, can only look at what they are given."""
-    from jinja2 import StrictUndefined
+def _environment(shipped: bool) -> Environment:
+    """Return where templates are compiled; those of a user can only look at what they are given."""
+    from jinja2 import Environment, StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    class Sandbox(ImmutableSandboxedEnvironment):
-        def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-            # Most of what templates look at, and cheaper than the full check.
-            return (type(value) in PLAIN and attr[:1] != "_") or super().is_safe_attribute(obj, attr, value)
-
-    return Sandbox(undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True)
+    kind = Environment if shipped else ImmutableSandboxedEnvironment
+    return kind(undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True)
 
 
 @lru_cache(maxsize=16)
-def _compile(name: str, texts: tuple[tuple[str, str], ...]) -> Prompts:
+def _compile(name: str, texts: tuple[tuple[str, str], ...], shipped: bool) -> Prompts:
     from jinja2 import TemplateSyntaxError, meta
 
-    environment = _sandbox()
+    environment = _environment(shipped)
     templates, uses = {}, set[str]()
     sources = dict(texts)
     for part in PARTS:
