@@ -6,12 +6,17 @@ Whoever thinks, says or plans differently in the two has looked where it may not
 
 from __future__ import annotations
 
+import os
+import zlib
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from cognitive_tools import of
 
 import emcoop
+from emcoop.cognitive_layer.planners.policy import PolicyPlanner
 from emcoop.trace import schema
 
 STEPS = 10
@@ -55,6 +60,7 @@ def cube(beyond: str) -> dict[str, Any]:
 
 
 WORLDS = {"cube": cube, "ma_crafter": crafter}
+SCRIPT = {"name": "scripted", "calls": [["move", {"direction": "right", "steps": 3}]]}
 PLANNERS = ("random", "greedy", "team", "llm:test/pocket")
 TOPOLOGIES = ("individual", "centralized", "debate", "decentralized", "tree", "range")
 
@@ -86,6 +92,41 @@ def test_no_planner_acts_on_what_nobody_can_know(world: str, planner: str, topol
     settings = {"keep_text": True} if planner.startswith("llm") else {}
     true, other = (play(world, beyond, planner, topology, **settings) for beyond in FAR)
     assert thoughts(true) == thoughts(other)
+
+
+def lean_on(observation: Any) -> int:
+    """Choose a move that any change of the observation would change: a policy that uses all it gets."""
+    parts = observation.values() if isinstance(observation, dict) else [observation]
+    return 1 + zlib.crc32(b"".join(np.ascontiguousarray(part).tobytes() for part in parts)) % 4
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_what_policies_see_scripts_do_and_records_repeat_is_the_same(world: str, tmp_path: Path) -> None:
+    teams: dict[str, Any] = {"policy": lambda: [PolicyPlanner(lean_on) for _ in range(3)], "scripted": lambda: SCRIPT}
+    for name, team in teams.items():
+        true, other = (play(world, beyond, team(), "individual") for beyond in FAR)
+        assert thoughts(true) == thoughts(other), name
+    trace = tmp_path / "true.jsonl"
+    play(world, "true", "team", "decentralized", trace=trace)
+    true, other = (play(world, beyond, f"replay:{trace}", "decentralized") for beyond in FAR)
+    assert thoughts(true) == thoughts(other)
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_what_a_person_is_shown_is_the_same(
+    world: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = []
+    for beyond in FAR:
+        reading, writing = os.pipe()
+        os.write(writing, b"wait 1\n" * 200)
+        os.close(writing)
+        with os.fdopen(reading, encoding="utf-8") as stdin:
+            monkeypatch.setattr("sys.stdin", stdin)
+            result = play(world, beyond, ["human", "team", "team"], "decentralized")
+        shown.append((capsys.readouterr().err, thoughts(result)))
+    assert shown[0] == shown[1]
+    assert "agent 0" in shown[0][0]
 
 
 @pytest.mark.parametrize("topology", ["individual", "decentralized"])
