@@ -13,6 +13,7 @@ from emcoop.baselines.expansion import Unit
 from emcoop.baselines.results import Result
 from emcoop.baselines.schema import Suite
 from emcoop.cognitive_layer.channel import make_channel_settings
+from emcoop.cognitive_layer.faults import check_team, make_faults
 from emcoop.cognitive_layer.latency import make_thinking
 from emcoop.cognitive_layer.monitors import make_monitors
 from emcoop.cognitive_layer.planners import make_team
@@ -48,7 +49,7 @@ def check_names(suite: Suite) -> None:
 
 
 def check_conditions(suite: Suite) -> None:
-    """Check that channel, monitors and thinking time of every condition fit.
+    """Check that channel, monitors, thinking time and faults of every condition fit.
 
     Raises:
         ConfigError: One does not; the sentence names the condition.
@@ -59,19 +60,31 @@ def check_conditions(suite: Suite) -> None:
             make_monitors(condition.monitors)
             rounds = 1 if condition.thinking_rounds is None else condition.thinking_rounds
             make_thinking(rounds, condition.thinking_steps, seed=0)
+            make_faults(condition.faults)
         except ConfigError as error:
             raise type(error)(f"condition {name!r} of suite {suite.name!r}: {error}") from error
 
 
 def check_teams(units: Iterable[Unit]) -> bool:
-    """Check that planners and topologies can be made for every team size; return whether any planner calls models.
+    """Check that planners and topologies can be made for every team size, and that faults find whom they hit.
+
+    Returns:
+        Whether any planner calls models.
 
     Raises:
-        ConfigError: An option does not fit.
+        ConfigError: An option does not fit, or a fault hits nobody.
     """
+    units = list(units)
     teams = {(unit.planner, unit.n_agents): unit for unit in units}
-    for unit in {(unit.topology, unit.n_agents): unit for unit in units}.values():
-        make_topology(unit.topology_spec, unit.n_agents)
+    for unit in {(unit.topology, unit.n_agents, unit.condition): unit for unit in units}.values():
+        topology, _ = make_topology(unit.topology_spec, unit.n_agents)
+        try:
+            check_team(make_faults(unit.settings.get("faults")), unit.n_agents, topology)
+        except ConfigError as error:
+            raise type(error)(
+                f"condition {unit.condition!r} with {unit.n_agents} agents and topology {unit.topology}: {error}; "
+                "or leave these cells out with `exclude`"
+            ) from error
     asking = [unit for unit in teams.values() if calls_models(unit)]
     return bool(asking)
 

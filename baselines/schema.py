@@ -53,19 +53,21 @@ class Budgets(_Data, frozen=True, kw_only=True):
 
 
 class Condition(_Data, frozen=True, kw_only=True):
-    """How messages travel, who watches and how long thinking takes. See `emcoop.run_episode`.
+    """How messages travel, who watches, how long thinking takes and what goes wrong. See `emcoop.run_episode`.
 
     Attributes:
         channel: Settings of the channel.
         monitors: Names of monitors, or mappings with `name` and options.
         thinking_rounds: Cognitive rounds a decision takes: a number, `[low, high]`, or `{tokens_per_round: N}`.
         thinking_steps: `{tokens_per_step: N}`.
+        faults: What goes wrong on purpose: mappings with `kind`, `agent`, `at`, `steps` and the like.
     """
 
     channel: dict[str, Any] = {}
     monitors: list[Spec] = []
     thinking_rounds: int | list[int] | dict[str, int] | None = None
     thinking_steps: dict[str, int] | None = None
+    faults: list[dict[str, Any]] = []
 
 
 class Match(_Data, frozen=True, kw_only=True):
@@ -86,6 +88,22 @@ class Horizon(_Data, frozen=True, kw_only=True):
     max_steps: Count
 
 
+class Reference(_Data, frozen=True, kw_only=True):
+    """Mean scores of the two references in one world, frozen with the suite: the ends of its scale.
+
+    Attributes:
+        env, variant, n_agents, condition: The world, as in the results table.
+        random, oracle: Mean score of the planners of these names over the suite's seeds.
+    """
+
+    env: Name
+    variant: str = ""
+    n_agents: Count
+    condition: str = ""
+    random: float
+    oracle: float
+
+
 class Suite(_Data, frozen=True, kw_only=True):
     """A suite as its file states it.
 
@@ -103,6 +121,7 @@ class Suite(_Data, frozen=True, kw_only=True):
         horizons: Other lengths for some cells.
         budgets: Budgets of every episode.
         exclude: Cells that are left out.
+        references: Ends of the scale of normalised scores.
     """
 
     name: SuiteName
@@ -118,6 +137,7 @@ class Suite(_Data, frozen=True, kw_only=True):
     horizons: list[Horizon] = []
     budgets: Budgets | None = None
     exclude: list[Match] = []
+    references: list[Reference] = []
 
     @property
     def seed_list(self) -> list[int]:

@@ -22,6 +22,7 @@ from emcoop.baselines.schema import (
     Environment,
     Horizon,
     Match,
+    Reference,
     SeedRange,
     Suite,
     label_of,
@@ -29,6 +30,9 @@ from emcoop.baselines.schema import (
 )
 from emcoop.baselines.strict_yaml import parse_yaml, read_yaml, to_plain
 from emcoop.errors import ConfigError, unknown_name
+
+SHIPPED_IN = ("emcoop.baselines", "emcoop.leaderboards")
+"""Packages with a folder of suites; those of the leaderboards are frozen."""
 
 
 def suite_from_data(data: dict[str, Any], source: str) -> Suite:
@@ -125,8 +129,9 @@ def with_planners(suite: Suite, planners: Sequence[str | dict[str, Any]]) -> Sui
 
 
 def _shipped() -> dict[str, str]:
-    folder = files("emcoop.baselines") / "suites"
-    found = sorted((entry.name, entry) for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+    folders = [files(package) / "suites" for package in SHIPPED_IN]
+    entries = [entry for folder in folders for entry in folder.iterdir()]
+    found = sorted((entry.name, entry) for entry in entries if entry.name.endswith(".yaml"))
     return {name.removesuffix(".yaml"): entry.read_text(encoding="utf-8") for name, entry in found}
 
 
@@ -140,6 +145,7 @@ def _places(data: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], type[ms
         if isinstance(data.get(key), dict):
             found += [(f"{key}.{name}", entry, kind) for name, entry in data[key].items()]
     found += [("exclude", entry, Match) for entry in _list(data.get("exclude"))]
+    found += [("references", entry, Reference) for entry in _list(data.get("references"))]
     for entry in _list(data.get("horizons")):
         found.append(("horizons", entry, Horizon))
         found.append(("horizons.where", entry.get("where") if isinstance(entry, dict) else None, Match))

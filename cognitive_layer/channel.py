@@ -111,6 +111,26 @@ class Flight(NamedTuple):
     recipients: list[int]
 
 
+class Harm(msgspec.Struct, frozen=True):
+    """What an injected fault does to a message on its way.
+
+    Attributes:
+        message: What its recipients will read.
+        lost: Whether all copies are lost.
+        late: Environment steps by which they are late.
+        twice: Whether they arrive a second time, a round later.
+    """
+
+    message: Message
+    lost: bool = False
+    late: int = 0
+    twice: bool = False
+
+
+Meddle = Callable[[Message, Sequence[int]], Harm]
+"""Given a message and those whose copies would arrive, returns what is done to it."""
+
+
 class Channel:
     """Decides the fate of every copy of every message.
 
@@ -131,7 +151,14 @@ class Channel:
         self._cells: tuple[int, Any] = (-1, None)
         self._flights: list[Flight] = []
 
-    def send(self, message: Message, recipients: Iterable[int], now: Moment, cells: Cells) -> dict[str, list[int]]:
+    @property
+    def is_mute(self) -> bool:
+        """Say whether nothing ever arrives."""
+        return self._settings.control == "mute"
+
+    def send(
+        self, message: Message, recipients: Iterable[int], now: Moment, cells: Cells, meddle: Meddle | None = None
+    ) -> dict[str, list[int]]:
         """Take the copies of a message sent now.
 
         Args:
@@ -139,13 +166,14 @@ class Channel:
             recipients: Whose copies.
             now: When it is sent.
             cells: Where agents are.
+            meddle: Says what an injected fault does to copies that would arrive.
 
         Returns:
             Outcome -> recipients, for copies that will never arrive (`muted`, `out_of_range`, `dropped`) and for what
             happens to others on their way (`delayed`, `corrupted`, `duplicated`).
         """
         wanted = list(recipients)
-        if self._settings.control == "mute":
+        if self.is_mute:
             return {"muted": wanted}
         if not wanted:
             return {}
@@ -157,8 +185,14 @@ class Channel:
         noisy = self._drawn("corruption", self._settings.corruption, wanted) - far - lost
         twice = self._drawn("duplicate", self._settings.duplicate, wanted) - far - lost
         travelling = [recipient for recipient in wanted if recipient not in far and recipient not in lost]
+        harm = meddle(message, travelling) if meddle is not None and travelling else Harm(message)
+        if harm.lost:
+            lost, noisy, twice, travelling = lost.union(travelling), set(), set(), []
+        elif harm.twice:
+            twice = set(travelling)
+        sent += harm.late
         due = Moment(sent + self._settings.delay_steps, now.round + 1 + self._settings.delay)
-        spoilt = self._launch(message, travelling, noisy, twice, due)
+        spoilt = self._launch(harm.message, travelling, noisy, twice, due)
         notes = {
             "out_of_range": far,
             "dropped": lost,

@@ -17,6 +17,8 @@ from emcoop.cognitive_layer.answers import check_answer
 from emcoop.cognitive_layer.asking import drive, is_immediate
 from emcoop.cognitive_layer.budgets import Budgets, make_budgets
 from emcoop.cognitive_layer.channel import Channel, ChannelSettings, channel_streams, make_channel_settings
+from emcoop.cognitive_layer.faults import check_team, check_world, make_faults
+from emcoop.cognitive_layer.injection import Faults
 from emcoop.cognitive_layer.latency import make_thinking
 from emcoop.cognitive_layer.loop import Loop
 from emcoop.cognitive_layer.models.chat import RefusedError, SeatModels, SpendingLimit
@@ -89,8 +91,10 @@ class Session:
         thinking_rounds: Cognitive rounds a decision takes: a number, `[low, high]` for a seeded draw, or
             `{"tokens_per_round": N}`.
         thinking_steps: `{"tokens_per_step": N}`: environment steps an agent stands still for what its models write.
+        faults: What goes wrong on purpose, a list of mappings with `kind`, `agent`, `at`, `steps` and the like; see
+            `docs/faults.md`.
         models: How language models are reached: a mapping, see `ModelSettings`, or a `ModelAccess` that several
-            episodes share.
+            episodes share; anything with its method `line` will do.
         keep_text: Whether prompts are kept in the trace.
         regime, suite, suite_hash: Recorded with the episode.
         options: Given to the environment's `reset`.
@@ -115,6 +119,7 @@ class Session:
         monitors: Sequence[Any] = (),
         thinking_rounds: int | Sequence[int] | Mapping[str, int] = 1,
         thinking_steps: Mapping[str, int] | None = None,
+        faults: Sequence[Mapping[str, Any]] = (),
         models: Any = None,
         keep_text: bool = False,
         regime: str = "open",
@@ -140,6 +145,9 @@ class Session:
         self._channel: ChannelSettings = make_channel_settings(channel)
         watching, monitor_specs = make_monitors(monitors)
         thinking, thinking_record = make_thinking(thinking_rounds, thinking_steps, self._seed)
+        injected = make_faults(faults)
+        check_team(injected, n, self._topology, played)
+        check_world(injected, self.world)
         self._models = EpisodeModels(models, self._seed)
         self._keep_text = keep_text
         self._options = dict(options or {})
@@ -159,6 +167,7 @@ class Session:
             options=to_plain(self._options),
             monitors=to_plain(monitor_specs),
             thinking=thinking_record,
+            faults=[fault.plain() for fault in injected],
             regime=regime,
             privileged=bool(self._privileged) or any(monitor.privileged for monitor in watching),
         )
@@ -187,6 +196,7 @@ class Session:
             thinking if thinking_record else None,
             watching,
             topology_spec.get("regroup") == "team",
+            Faults(injected, self._seed, self._topology, self.world, self.recorder) if injected else None,
         )
         self._loop.record_start(self.first)
 
@@ -320,8 +330,9 @@ class EpisodeModels:
         """Return what one seat has of the models."""
         from emcoop.cognitive_layer.models.access import ModelAccess, make_model_settings
 
-        if isinstance(self._given, ModelAccess):
-            return self._given.line(seed=self._seed, agent=agent)
+        if hasattr(self._given, "line"):
+            given: SeatModels = self._given.line(seed=self._seed, agent=agent)
+            return given
         if self._own is None:
             self._own = ModelAccess(make_model_settings(self._given))
         line: SeatModels = self._own.line(seed=self._seed, agent=agent)

@@ -15,7 +15,9 @@ from typing import Any
 from emcoop.cognitive_layer.asking import ask
 from emcoop.cognitive_layer.budgets import Budgets
 from emcoop.cognitive_layer.channel import Channel
+from emcoop.cognitive_layer.floor import Floor
 from emcoop.cognitive_layer.grounding import PlanRunner
+from emcoop.cognitive_layer.injection import Faults
 from emcoop.cognitive_layer.latency import Latency, tokens_of
 from emcoop.cognitive_layer.mail import PostOffice
 from emcoop.cognitive_layer.monitors.contract import Monitor
@@ -32,29 +34,6 @@ EXTRA_ROUNDS = 4
 WAIT_ONE = Plan(calls=(ActionCall("wait", {"steps": 1}),), reasoning="no plan in time")
 
 
-class Floor:
-    """What the topology looks at to give the floor in one round; see `topologies.Floor`."""
-
-    def __init__(self, seats: Sequence[Seat], now: int) -> None:
-        self._seats = seats
-        self._now = now
-        mine = [seat for seat in seats if seat.planner is not None and seat.stage is R]
-        self.reasoning: Sequence[int] = [seat.index for seat in mine if seat.asked is None]
-        self.thinking = len(self.reasoning) < len(mine)
-
-    def unread(self, agent: int) -> int:
-        """Return how many delivered messages an agent has not handled."""
-        return len(self._seats[agent].unread)
-
-    def spoken(self, agent: int) -> int:
-        """Return how many decisions an agent has made since it began to reason."""
-        return self._seats[agent].spoken
-
-    def waited(self, agent: int) -> int:
-        """Return for how many rounds an agent has been reasoning."""
-        return self._now - self._seats[agent].reasoning_since
-
-
 class Loop:
     """One episode in progress.
 
@@ -68,6 +47,7 @@ class Loop:
         latency: How long decisions take; None = one round each.
         monitors: They look at committed plans before each step.
         regroup: Whether the end of one plan makes the whole team reason again.
+        faults: What goes wrong on purpose.
     """
 
     def __init__(
@@ -81,6 +61,7 @@ class Loop:
         latency: Latency | None = None,
         monitors: Sequence[Monitor] = (),
         regroup: bool = False,
+        faults: Faults | None = None,
     ) -> None:
         self._world = embodiment
         self.seats = seats
@@ -88,7 +69,10 @@ class Loop:
         self._budgets = budgets
         self._recorder = recorder
         self._latency = latency
-        self.mail = PostOffice(seats, topology, channel, budgets, recorder, embodiment, lambda: self._cells)
+        self._faults = faults
+        self._stopped: list[Seat] = []
+        self._blind: set[int] = set()
+        self.mail = PostOffice(seats, topology, channel, budgets, recorder, embodiment, lambda: self._cells, faults)
         self._most_rounds = budgets.rounds_per_step or topology.rounds(len(seats)) + EXTRA_ROUNDS
         self._rounds_now, self._rounds_allowed = 0, self._most_rounds
         self._repairs = RepairDesk(monitors, embodiment, recorder) if monitors else None
@@ -129,7 +113,7 @@ class Loop:
     async def _repair(self, desk: RepairDesk) -> None:
         """Let monitors look at the plans; those they speak to think again, once, and then they look again."""
         for seat in self.seats:
-            seat.may_decide = seat.planner is not None and not self._is_spent(seat)
+            seat.may_decide = seat.thinks and not self._is_spent(seat)
         raised = desk.object(self.seats)
         if not raised:
             return
@@ -149,7 +133,7 @@ class Loop:
 
     def _has_to_think(self) -> bool:
         """Say whether another round is needed: for an agent, for a message, or for time to pass for a delayed one."""
-        if not all(seat.is_ready() for seat in self.seats):
+        if self._stopped or not all(seat.is_ready() for seat in self.seats):
             return True
         return self.mail.is_due(self._recorder.c + 1) or (self._rounds_now == 0 and self.mail.is_busy())
 
@@ -159,9 +143,8 @@ class Loop:
         self._rounds_now += 1
         self._count_stages()
         for index in self.mail.deliver():
-            seat = self.seats[index]
-            if seat.stage in (W, X) and seat.planner is not None:
-                self._move(seat, I, "message")
+            self._interrupt(self.seats[index])
+        self._give_up_on_stopped()
         self._recorder.flush_transitions()
         floor = Floor(self.seats, self._recorder.c)
         called = self._topology.turns(floor) if floor.reasoning else []
@@ -174,6 +157,11 @@ class Loop:
             self._commit(self.seats[index], started, decision, shown)
         self._recorder.flush_transitions()
         return bool(called or done or self._answers or self.mail.is_busy() or any(s.stage is R for s in self.seats))
+
+    def _interrupt(self, seat: Seat) -> None:
+        """Let a seat that has a plan see to its mail."""
+        if seat.stage in (W, X) and seat.thinks:
+            self._move(seat, I, "message")
 
     def _count_stages(self) -> None:
         stages = [seat.stage for seat in self.seats]
@@ -301,6 +289,15 @@ class Loop:
                 self._move(seat, W, "forced")
         self._recorder.flush_transitions()
 
+    def _give_up_on_stopped(self) -> None:
+        """Go on without those that stopped with this step: nothing came from them, and who has no plan waits."""
+        for seat in self._stopped:
+            self._recorder.forced(self._next_activation, seat.index, None, False)
+            self._next_activation += 1
+            if seat.stage is R:
+                self._install(seat, WAIT_ONE, "forced")
+        self._stopped = []
+
     def _move(self, seat: Seat, after: Stage, cause: str) -> None:
         check_transition(seat.index, seat.stage, after)
         self._recorder.transition(seat.index, seat.stage, after, cause)
@@ -312,9 +309,11 @@ class Loop:
 
     def settle(self) -> None:
         """Bring every plan up to the state as it is; agents whose plan has ended reason again."""
+        woken = [] if self._faults is None else self._stand_still(self._faults)
         self._world.meetings.begin_step()
-        self._advance([seat for seat in self.seats if seat.stage is X and not seat.pause])
-        ended = [s for s in self.seats if s.stage is X and s.runner is not None and s.runner.ended is not None]
+        self._advance([seat for seat in self.seats if seat.stage is X and not seat.pause and not seat.is_still])
+        going = [s for s in self.seats if s.stage is X and s.runner is not None and not s.is_still]
+        ended = [s for s in going if s.runner is not None and s.runner.ended is not None]
         for seat in ended:
             assert seat.runner is not None
             assert seat.runner.ended is not None
@@ -322,10 +321,27 @@ class Loop:
             self._move(seat, R, "done" if seat.runner.ended == "done" else "failed")
         if self._regroup and ended:
             for seat in self.seats:
-                if seat.stage is X and seat.planner is not None:
+                if seat.stage is X and seat.thinks:
                     self._drop_plan(seat)
                     self._move(seat, R, "regroup")
+        for seat in woken:
+            if seat.unread:
+                self._interrupt(seat)
         self._recorder.flush_transitions()
+
+    def _stand_still(self, faults: Faults) -> list[Seat]:
+        """Stop and wake agents as the faults have it; return those woken up. Their plans go on where they were."""
+        faults.announce()
+        still, woken = faults.still(), []
+        for seat in self.seats:
+            before, seat.is_still = seat.is_still, seat.index in still
+            if seat.is_still and not before:
+                self._stopped.append(seat)
+            elif before and not seat.is_still:
+                woken.append(seat)
+                if seat.runner is not None and seat.runner.plan is WAIT_ONE:
+                    seat.runner.ended = seat.runner.ended or "done"
+        return woken
 
     def _advance(self, seats: Sequence[Seat]) -> None:
         """Advance plans; whoever is released from a meeting goes on in this same step."""
@@ -354,18 +370,22 @@ class Loop:
         Returns:
             What the step did.
         """
-        thinking = [seat for seat in self.seats if seat.pause]
+        thinking = [seat for seat in self.seats if seat.pause and not seat.is_still]
         self._advance(
-            [s for s in self.seats if s.runner is not None and not s.runner.has_begun and not s.pause],
+            [s for s in self.seats if s.runner is not None and not s.runner.has_begun and not s.pause and s.thinks],
         )
         actions = [
             played[seat.index]
             if seat.planner is None
             else seat.runner.act()
-            if seat.runner and not seat.pause
+            if seat.runner and not seat.pause and not seat.is_still
             else self._world.noop
             for seat in self.seats
         ]
+        meant = actions
+        if self._faults is not None:
+            actions = self._faults.sabotaged(actions)
+            self._blindfold(self._faults.blind())
         for seat in thinking:
             seat.pause -= 1
         self._recorder.flush_calls(self._world.meetings.waiting())
@@ -376,22 +396,30 @@ class Loop:
         self._recorder.t += 1
         self._look(outcome)
         self._recorder.world(outcome)
-        self._record_step(actions, outcome)
+        self._record_step(actions, outcome, meant)
         return outcome
 
     def _look(self, outcome: StepOutcome) -> None:
         """Note what the loop itself needs of a step: where everybody is, and what they see."""
         for agent, cell in zip(outcome.moved, outcome.positions):
             self._cells[agent] = cell
-        self._seen = outcome.observations
+        kept = {self._names[i]: self._seen[self._names[i]] for i in self._blind if self._names[i] in self._seen}
+        self._seen = {**outcome.observations, **kept} if kept else outcome.observations
+
+    def _blindfold(self, agents: set[int]) -> None:
+        """Let the bodies of these agents, and no others, see nothing of what comes."""
+        if agents != self._blind:
+            self._blind = agents
+            self._world.blindfold(sorted(agents))  # type: ignore[attr-defined]  # optional, see `check_world`
 
     def record_start(self, outcome: StepOutcome) -> None:
         """Write the initial state: positions, objects and step 0."""
         self._look(outcome)
         self._recorder.world(outcome)
-        self._record_step([], outcome)
+        self._record_step([], outcome, [])
 
-    def _record_step(self, actions: Sequence[int], outcome: StepOutcome) -> None:
+    def _record_step(self, actions: Sequence[int], outcome: StepOutcome, meant: Sequence[int]) -> None:
+        intended = [] if meant is actions else [(i, m) for i, (m, did) in enumerate(zip(meant, actions)) if m != did]
         self._recorder.emit(
             schema.Step(
                 actions=list(actions),
@@ -400,6 +428,7 @@ class Loop:
                 configuration_hash=self._world.configuration_hash(),
                 progress=self._world.progress(),
                 events=outcome.events,
+                intended=intended,
             )
         )
 

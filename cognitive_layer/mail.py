@@ -10,6 +10,7 @@ import msgspec
 
 from emcoop.cognitive_layer.budgets import Budgets
 from emcoop.cognitive_layer.channel import Cells, Channel, Moment
+from emcoop.cognitive_layer.injection import Faults
 from emcoop.cognitive_layer.plan import Message, Reaction
 from emcoop.cognitive_layer.recorder import Recorder
 from emcoop.cognitive_layer.seat import Seat
@@ -23,6 +24,9 @@ from emcoop.trace.schema import EVERYONE
 MOST_PASSED_ON = 3
 """Times one message is passed on to the same agent; beyond that its copies expire, or reroutes would multiply."""
 
+NOT_YET = -1
+"""As the step at which a message's facts were checked: as they are read, never."""
+
 
 class PostOffice:
     """Carries messages between seats.
@@ -35,6 +39,7 @@ class PostOffice:
         recorder: The trace.
         embodiment: Learns what was told; checks facts, for the trace only.
         cells: Returns where agents are, for channels of limited range.
+        faults: What is done to messages on purpose.
 
     Attributes:
         counters: Copies by fate; see `check_books`.
@@ -49,6 +54,7 @@ class PostOffice:
         recorder: Recorder,
         embodiment: Embodiment,
         cells: Cells,
+        faults: Faults | None = None,
     ) -> None:
         self._seats = seats
         self._topology = topology
@@ -57,6 +63,7 @@ class PostOffice:
         self._recorder = recorder
         self._embodiment = embodiment
         self._cells = cells
+        self._faults = None if channel.is_mute else faults
         self._is_fixed = getattr(topology, "move", None) is None
         self._next_id = 0
         self._origins: dict[int, int] = {}
@@ -77,15 +84,20 @@ class PostOffice:
         fates = self._sort(seat, message)
         if origin is not None:
             self._wear_out(message.id, origin, fates)
-        deliverable = fates.pop("", [])
+        deliverable, meddle = fates.pop("", []), None
+        if self._faults is not None:
+            deliverable = self._faults.redirect(message, deliverable, self._topology.reachable(seat.index))
+            meddle = self._faults.meddle
         everyone = self._is_fixed and message.recipients == EVERYONE
         self.counters["copies"] += len(deliverable) + sum(map(len, fates.values()))
-        fates.update(self._channel.send(message, deliverable, self._now(), self._cells))
+        fates.update(self._channel.send(message, deliverable, self._now(), self._cells, meddle))
         for outcome, copies in fates.items():
             if copies:
                 self._transport(message.id, copies, outcome, everyone and len(copies) == len(deliverable))
         if deliverable:
             self._claims(message, "sent")
+        if self._faults is not None and message.id in self._faults.corrupted:
+            self._checked[message.id] = NOT_YET
         return message.id
 
     def _wear_out(self, message: int, origin: int, fates: dict[str, list[int]]) -> None:

@@ -32,6 +32,7 @@ class Seat:
         may_decide: Whether its planner could be asked once more when monitors looked at the plans.
         tokens: Tokens its models have taken in the episode.
         pause: Environment steps it still stands still, thinking.
+        is_still: Whether an injected fault keeps it from thinking and acting before and in the coming step.
         messages_now, chars_now: Messages and characters sent before the coming step.
     """
 
@@ -53,15 +54,21 @@ class Seat:
     may_decide: bool = False
     tokens: int = 0
     pause: int = 0
+    is_still: bool = False
     messages_now: int = 0
     chars_now: int = 0
 
     def is_ready(self) -> bool:
         """Say whether the environment may step as far as this agent is concerned."""
-        if self.planner is None:
+        if self.planner is None or self.is_still:
             return True
         settled = self.stage in (Stage.WAIT, Stage.EXECUTE)
         return settled and not self.unread and not self.notices and self.asked is None
+
+    @property
+    def thinks(self) -> bool:
+        """Say whether there is a planner here, and no injected fault that keeps it from thinking."""
+        return self.planner is not None and not self.is_still
 
     def begin_step(self) -> None:
         """Reset what is counted per environment step."""

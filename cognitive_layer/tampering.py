@@ -43,7 +43,7 @@ def garbled(message: Message, rng: np.random.Generator) -> Message:
         hit[pick(rng, len(hit))] = True
     names = [fact.value for fact in message.facts.values() if isinstance(fact.value, str)]
     facts = {
-        key: Fact(_altered(fact.value, names, rng), fact.step) if is_hit else fact
+        key: Fact(altered(fact.value, names, rng), fact.step) if is_hit else fact
         for (key, fact), is_hit in zip(message.facts.items(), hit)
     }
     return msgspec.structs.replace(message, text=text, facts=facts)
@@ -59,8 +59,15 @@ def noisy(text: str, rng: np.random.Generator) -> str:
     return "".join(NOISE if k in taken else character for k, character in enumerate(text))
 
 
-def _altered(value: Any, names: Sequence[str], rng: np.random.Generator, depth: int = 0) -> Any:
-    """Return another value of the same type, or the value itself if there is none."""
+def altered(value: Any, names: Sequence[str], rng: np.random.Generator, depth: int = 0) -> Any:
+    """Return another value of the same type, or the value itself if there is none.
+
+    Args:
+        value: The value.
+        names: Texts that a text may give way to; it is garbled if they hold no other.
+        rng: The generator of the draws.
+        depth: How deep in lists and dicts it is.
+    """
     if isinstance(value, bool):
         return not value
     if isinstance(value, int):
@@ -76,11 +83,11 @@ def _altered(value: Any, names: Sequence[str], rng: np.random.Generator, depth: 
         return value
     if isinstance(value, (list, tuple)):
         at = pick(rng, min(len(value), 2) if _is_place(value) else len(value))
-        one = _beside(value[at], 1, rng) if _is_place(value) else _altered(value[at], names, rng, depth + 1)
+        one = _beside(value[at], 1, rng) if _is_place(value) else altered(value[at], names, rng, depth + 1)
         return [one if k == at else entry for k, entry in enumerate(value)]
     if isinstance(value, Mapping):
         at = list(value)[pick(rng, len(value))]
-        return {**value, at: _altered(value[at], names, rng, depth + 1)}
+        return {**value, at: altered(value[at], names, rng, depth + 1)}
     return value
 
 

@@ -160,6 +160,12 @@ class View(Protocol):
     def about(self, task: str) -> Mapping[str, Any]:
         """Return the facts somebody else has to know in order to take part in a task."""
 
+    def premises(self, task: str) -> Mapping[str, Any]:
+        """Return the facts that a plan for a task rests on for as long as it is carried out, if there are any."""
+
+    def observed(self, key: str) -> tuple[Any, int] | None:
+        """Return what this agent has seen itself of a fact, and the step at which it did; None if it never has."""
+
     def travel(self, task: str, agents: Sequence[int]) -> Sequence[int]:
         """Estimate for each agent the steps until it is in place; `FAR` if it cannot be seen, `NEVER` if of no use."""
 
@@ -287,6 +293,10 @@ class MeetingPoints:
 @runtime_checkable
 class Embodiment(Protocol):
     """A world as the cognitive layer uses it. One episode at a time.
+
+    One further method is optional, for the injected fault `hide_observation`: `blindfold(agents)` is called before a
+    step; until it is called again, these agents, and no others, learn nothing by their own eyes. They keep the picture
+    they have, feel what happens to their own bodies, and still learn what they are told and what is public.
 
     Attributes:
         env: The ParallelEnv.

@@ -40,6 +40,13 @@ class Stillness:
         """Return no facts."""
         return {}
 
+    def premises(self, task: str) -> Mapping[str, Any]:
+        """Return no facts."""
+        return {}
+
+    def observed(self, key: str) -> None:
+        """Return nothing: it has seen nothing."""
+
     def travel(self, task: str, agents: Sequence[int]) -> list[int]:
         """Return no distance at all."""
         return [0] * len(agents)

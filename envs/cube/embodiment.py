@@ -76,6 +76,7 @@ class CubeEmbodiment:
         self._counter = TaskCounter(world, self.env.scratch)
         self._sight = self.env.sight
         self._revealed: set[int] = set()
+        self._blind: dict[int, Knowledge] = {}
         self._absent: frozenset[int] = frozenset()
         owners = 1 if self._sight is None else self.n_agents
         self._knowledge = [Knowledge(self.n_agents, (shape[0], shape[1]), self.pad) for _ in range(owners)]
@@ -156,16 +157,25 @@ class CubeEmbodiment:
             self._knowledge[0].refresh(step, world.occupancy[0], self._full_blocks, everyone)
         else:
             for i in range(self.n_agents):
-                if i in self._revealed:
+                if i in self._blind:
+                    self._remember(i)
+                elif i in self._revealed:
                     self._knowledge[i].refresh(step, world.occupancy[0], self._full_blocks, everyone)
                 else:
                     self._see(i, step, everyone)
+        for agent, picture in self._blind.items():
+            picture.keep(step, agent, cells[agent], gone)
         self._truth = self._knowledge[0].map(self.size) if self._sight is None else self._true_map(step, everyone)
 
     def _true_map(self, step: int, everyone: dict[int, Cell]) -> Any:
         from emcoop.envs.cube.view import CubeMap
 
         return CubeMap(self.size, step, self.n_agents, everyone, self._full_blocks)
+
+    def _remember(self, agent: int) -> None:
+        """Let one agent with limited sight, which sees nothing now, remember the blocks that are still there."""
+        kept = self._memories[agent].items()
+        self._memories[agent] = {b: seen for b, seen in kept if not self._delivered[b]}
 
     def _see(self, agent: int, step: int, everyone: dict[int, Cell]) -> None:
         """Update what one agent with limited sight knows: what it sees now, and blocks it remembers."""
@@ -194,9 +204,11 @@ class CubeEmbodiment:
             occupancy[y : y + block.weight, x : x + block.weight] = -(b + 1)
         for i, (r, c) in agents.items():
             occupancy[r + self.pad, c + self.pad] = i + 1
-        known.refresh(step, occupancy, blocks, agents)
+        known.refresh(step, occupancy, blocks, agents, {b: at for b, (at, _) in memory.items()})
 
     def _known(self, agent: int) -> Knowledge:
+        if self._blind and agent in self._blind:
+            return self._blind[agent]
         return self._knowledge[0 if self._sight is None else agent]
 
     # What planners see -------------------------------------------------------------------------------------------
@@ -211,6 +223,18 @@ class CubeEmbodiment:
         if self._sight is not None and agent not in self._revealed:
             self._revealed.add(agent)
             self._look()
+
+    def blindfold(self, agents: Sequence[int]) -> None:
+        """Let these agents, and no others, see nothing from the next step on; see `Embodiment`."""
+        self._blind = {agent: self._blind.get(agent) or self._picture(agent) for agent in agents}
+
+    def _picture(self, agent: int) -> Knowledge:
+        """Return a picture of its own for an agent: what it knows now."""
+        known = self._known(agent)
+        shape = known.occupancy.shape
+        own = Knowledge(self.n_agents, (shape[0], shape[1]), self.pad)
+        own.refresh(known.step, known.occupancy.copy(), dict(known.blocks), dict(known.agents))
+        return own
 
     def learn(self, agents: Sequence[int], facts: Mapping[str, Any]) -> None:
         """Leave facts alone: what CUBE's bodies know they have seen."""
@@ -372,12 +396,14 @@ class CubeEmbodiment:
     def imagine(self, agents: Sequence[int] | None, salt: int) -> CubeEmbodiment:
         """Return a world of its own that holds what these agents know together; see `Embodiment.imagine`.
 
-        With the whole map in sight that is everything. Else agents out of sight are not there and do nothing, and
-        blocks the group does not know are not there either, see `imagination.known_world`.
+        With the whole map in sight, and one of them that sees it, that is everything. Else agents they do not know of
+        are not there and do nothing, and blocks they do not know are not there either, see
+        `imagination.known_world`.
         """
         them = range(self.n_agents) if agents is None else agents
-        knows_all = agents is None or self._sight is None or not self._revealed.isdisjoint(agents)
-        known = {i: cell for j in them for i, cell in self._known(j).agents.items()}
+        eyes = [i for i in them if i not in self._blind]
+        knows_all = agents is None or (bool(eyes) and (self._sight is None or not self._revealed.isdisjoint(eyes)))
+        known = self._placed(them)
         world = self.env.world.clone() if knows_all else known_world(self.env.world, known, self._merge(them))
         twin = self._twin(self.env.over(world, derive_seed(salt, "imagine"), knows_all), None)
         if not knows_all:
@@ -386,17 +412,31 @@ class CubeEmbodiment:
         twin._look()
         return twin
 
+    def _placed(self, group: Sequence[int]) -> dict[int, Cell]:
+        """Return where agents are as far as a group knows together; what is seen counts more than old pictures."""
+        old_first = sorted(group, key=lambda j: j not in self._blind)
+        known = {i: cell for j in old_first for i, cell in self._known(j).agents.items()}
+        if self._blind:
+            known.update({j: self._cells[j] for j in group})
+            at = {cell: i for i, cell in sorted(known.items(), key=lambda place: place[0] in group)}
+            known = {i: cell for cell, i in at.items()}
+        return known
+
     def _merge(self, agents: Sequence[int]) -> dict[int, Block]:
-        """Return the blocks some agents with limited sight know of together."""
-        assert self._sight is not None
-        cells = [self._cells[i] for i in agents]
-        seen = [cell for i in agents for cell in self._known(i).agents.values()]
-        return merge_blocks([self._memories[i] for i in agents], cells, self._sight, self._known(agents[0]).step, seen)
+        """Return the blocks some agents without the whole board in sight know of together."""
+        step, sight = int(self.env.world.steps[0]), self._sight
+        cells = [self._cells[i] for i in agents if i not in self._blind]
+        seen = list(self._placed(agents).values())
+        if sight is None:
+            memories = [{b: (step, block) for b, block in self._known(i).blocks.items()} for i in agents]
+            return merge_blocks(memories, [], 0, step, seen)
+        return merge_blocks([self._memories[i] for i in agents], cells, sight, step, seen)
 
     def _twin(self, env: CubeEnv, sight: int | None) -> CubeEmbodiment:
         """Return an embodiment around a copy of the environment in which nobody has looked yet."""
         twin = CubeEmbodiment(env)
         twin._reference, twin._sight, twin._revealed = self._reference, sight, set()
+        twin._blind = {}
         twin._counter = TaskCounter(env.world, env.scratch)
         twin._stuck, twin._absent = set(self._stuck), self._absent
         twin._previous = env.world.blocks[0].copy()

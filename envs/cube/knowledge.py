@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,6 +90,7 @@ class Knowledge:
         occupancy: Padded board as known.
         blocks: Index -> block, undelivered ones as last seen.
         agents: Index -> cell of the agents seen now.
+        seen: Index -> step at which a block was seen last; blocks that are missing here are in sight now.
     """
 
     def __init__(self, n_agents: int, shape: tuple[int, int], pad: int) -> None:
@@ -97,6 +99,7 @@ class Knowledge:
         self.occupancy: IntArray = np.zeros(shape, np.int32)
         self.blocks: dict[int, Block] = {}
         self.agents: dict[int, tuple[int, int]] = {}
+        self.seen: Mapping[int, int] = {}
         self._fields = FieldCache(shape)
         self._still = np.zeros(n_agents, np.int32)
         self._cells = np.full((n_agents, 2), -1, np.int32)
@@ -108,7 +111,12 @@ class Knowledge:
         self.step = -1
 
     def refresh(
-        self, step: int, occupancy: IntArray, blocks: dict[int, Block], agents: dict[int, tuple[int, int]]
+        self,
+        step: int,
+        occupancy: IntArray,
+        blocks: dict[int, Block],
+        agents: dict[int, tuple[int, int]],
+        seen: Mapping[int, int] = MappingProxyType({}),
     ) -> None:
         """Take in what is seen at `step`; everything derived is computed again when asked for."""
         cells = np.full_like(self._cells, -1)
@@ -117,12 +125,28 @@ class Knowledge:
         self._still = np.where((cells == self._cells).all(axis=1), self._still + 1, 0).astype(np.int32)
         self._cells = cells
         self.occupancy, self.blocks, self.agents, self.step = occupancy, blocks, agents, step
+        self.seen = seen
         self._lines = self._obstacles = self._map = None
+
+    def keep(self, step: int, me: int, cell: tuple[int, int], delivered: Sequence[bool]) -> None:
+        """Go on with the picture as it is, as somebody who sees nothing but knows where it is itself.
+
+        Args:
+            step: Current step.
+            me, cell: Whose picture this is, and where it is now.
+            delivered: Whether each block has left the board; everybody knows that.
+        """
+        blocks = {b: block for b, block in self.blocks.items() if not delivered[b]}
+        gone = [-(b + 1) for b in self.blocks if b not in blocks]
+        occupancy = np.where((self.occupancy == me + 1) | np.isin(self.occupancy, gone), 0, self.occupancy)
+        occupancy[cell[0] + self._pad, cell[1] + self._pad] = me + 1
+        seen = {b: self.seen.get(b, self.step) for b in blocks}
+        self.refresh(step, occupancy, blocks, {**self.agents, me: cell}, seen)
 
     def map(self, size: int) -> CubeMap:
         """Return the map planners see."""
         if self._map is None:
-            self._map = CubeMap(size, self.step, self._n_agents, self.agents, self.blocks)
+            self._map = CubeMap(size, self.step, self._n_agents, self.agents, self.blocks, self.seen)
         return self._map
 
     def in_line_behind(self, agent: int, side: int) -> int:

@@ -41,16 +41,24 @@ class CubeMap:
         n_agents: Team size.
         agents: Index -> `(row, col)` of the agents seen.
         blocks: Index -> block, undelivered ones.
+        seen: Index -> step at which a block was seen last; blocks that are missing here are in sight now.
     """
 
     def __init__(
-        self, size: int, step: int, n_agents: int, agents: dict[int, tuple[int, int]], blocks: dict[int, Block]
+        self,
+        size: int,
+        step: int,
+        n_agents: int,
+        agents: dict[int, tuple[int, int]],
+        blocks: dict[int, Block],
+        seen: Mapping[int, int] = MappingProxyType({}),
     ) -> None:
         self.size = size
         self.step = step
         self.n_agents = n_agents
         self.agents: Mapping[int, tuple[int, int]] = MappingProxyType(agents)
         self.blocks: Mapping[int, Block] = MappingProxyType(blocks)
+        self.seen = seen
         self._kept: dict[Any, Any] = {}
 
     def once(self, what: Any, work_out: Callable[[], T]) -> T:
@@ -226,6 +234,20 @@ class CubeView:
     def about(self, task: str) -> dict[str, Any]:
         """Return nothing: who knows a block's name knows where it was."""
         return {}
+
+    def premises(self, task: str) -> dict[str, Any]:
+        """Return what stays of where a block is while it is pushed towards the goal: its row."""
+        index, face = block_of(task), task.partition("/")[2]
+        block = self.map.blocks.get(index)
+        return {} if block is None or face != LEFT_FACE else {f"block{index}": [block.row]}
+
+    def observed(self, key: str) -> tuple[Any, int] | None:
+        """Return where a block or an agent is, `[row, col]`, and when it was seen there."""
+        index = index_in(key, "block")
+        block, cell = self.map.blocks.get(index), self.map.agents.get(index_in(key, "agent"))
+        if block is not None:
+            return [block.row, block.col], self.map.seen.get(index, self.map.step)
+        return None if cell is None else (list(cell), self.map.step)
 
     def problem(self, calls: Sequence[ActionCall]) -> str:
         """Say which call names a block this agent does not know, or an agent or cell there is not."""

@@ -145,7 +145,7 @@ class Bodies:
         """Return the cells of the ripe plants in view."""
         if not self._world.rows[0, N_PLANTS]:
             return []
-        (row, col), (rows, cols), pad = self.position(agent), self.knowledge.half, self.pad
+        (row, col), (rows, cols), pad = self.position(agent), self.knowledge.reach(agent), self.pad
         top, left = row - rows, col - cols
         seen = self._world.cells[0, top + pad : row + rows + 1 + pad, left + pad : col + cols + 1 + pad]
         return [(top + y, left + x) for y, x in np.argwhere((seen >> np.uint64(8)) & np.uint64(0xFF) == SEEN_RIPE)]
@@ -200,7 +200,7 @@ class Bodies:
             reach: Distance that is near.
             diagonal: Whether a diagonal step counts as one.
         """
-        (row, col), (rows, cols), pad = self.position(agent), self.knowledge.half, self.pad
+        (row, col), (rows, cols), pad = self.position(agent), self.knowledge.reach(agent), self.pad
         grid, occupancy = self.knowledge.grid(agent), self._world.occupancy[0]
         view = (row - rows + pad, col - cols + pad, row + rows + 1 + pad, col + cols + 1 + pad)
         if self.knowledge.is_revealed(agent):
@@ -221,7 +221,7 @@ class Bodies:
         """Say whether all cells of the map near a cell are in view."""
         if self.knowledge.is_revealed(agent):
             return True
-        (row, col), (rows, cols) = self.position(agent), self.knowledge.half
+        (row, col), (rows, cols) = self.position(agent), self.knowledge.reach(agent)
         top, bottom = max(cell[0] - reach, 0), min(cell[0] + reach, self.area[0] - 1)
         left, right = max(cell[1] - reach, 0), min(cell[1] + reach, self.area[1] - 1)
         return row - rows <= top and bottom <= row + rows and col - cols <= left and right <= col + cols

@@ -151,6 +151,10 @@ class MACrafterEmbodiment:
         """Let an agent's own body know everything from now on."""
         self._known.reveal([agent])
 
+    def blindfold(self, agents: Sequence[int]) -> None:
+        """Let these agents, and no others, see nothing from the next step on; see `Embodiment`."""
+        self._known.blindfold(agents)
+
     def learn(self, agents: Sequence[int], facts: Mapping[str, Any]) -> None:
         """Let agents know what they were told of cells and of each other."""
         told = {key: (fact.value, fact.step) for key, fact in facts.items()}
@@ -230,7 +234,7 @@ class MACrafterEmbodiment:
             twin._begin()
             twin._known.reveal(range(self.n_agents))
         else:
-            known = know_together(self.env.world, self._known.memories, self._known.half, agents)
+            known = know_together(self.env.world, self._known.memories, self._known.half, agents, self._known.blind)
             twin = MACrafterEmbodiment(self.env.over(known_world(self.env.world, known, salt), seed))
             twin._begin()
             fill_memories(twin._known.memories, twin.env.world, known)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -63,7 +63,9 @@ class Together(NamedTuple):
     cow: tuple[int, int, int]
 
 
-def know_together(world: w.World, m: s.Memories, half: tuple[int, int], group: Sequence[int]) -> Together:
+def know_together(
+    world: w.World, m: s.Memories, half: tuple[int, int], group: Sequence[int], blind: Collection[int] = ()
+) -> Together:
     """Return what a group knows together.
 
     Args:
@@ -71,9 +73,10 @@ def know_together(world: w.World, m: s.Memories, half: tuple[int, int], group: S
         m: What the agents remember, up to date.
         half: Rows and columns a view reaches.
         group: The members.
+        blind: Agents that see nothing now.
     """
     them = sorted(group)
-    alive = [i for i in them if world.agents()[i, w.STATUS] == w.ALIVE]
+    alive = [i for i in them if i not in blind and world.agents()[i, w.STATUS] == w.ALIVE]
     cells: list[list[int]] = world.agents()[alive][:, [w.ROW, w.COL]].tolist()
     eyes = Eyes(cells, half)
     boxes = m.boxes[them]

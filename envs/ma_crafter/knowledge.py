@@ -37,6 +37,8 @@ MOST_FIELD_CELLS = 2**28
 """Cells of distance fields kept at most, 1 GiB of addresses; only what a search reached is memory."""
 STATIONS = (r.TABLE, r.FURNACE)
 AHEAD = 12
+OF_ONE = ("known", "boxes", "changes", "others", "cows", "log", "logged", "stood")
+"""Memories that are an agent's own."""
 
 Cell = tuple[int, int]
 IntArray = NDArray[np.int32]
@@ -72,6 +74,7 @@ class Knowledge:
         others: `(n, n, 6)` int32: what an agent knows of another, see `sight.SEEN_ROW` and the following.
         discovered: `(R, C)` bool: seen by anybody of the team.
         half: Rows and columns a view reaches from its agent.
+        blind: Agents that see nothing now, see `blindfold`.
         now: What was true at the last look.
     """
 
@@ -83,6 +86,7 @@ class Knowledge:
         self._m = s.make_memories(world.n_agents, (shape[0], shape[1]))
         self.known, self.others, self.discovered = self._m.known, self._m.others, self._m.discovered
         self._revealed = [False] * world.n_agents
+        self.blind: tuple[int, ...] = ()
         self._told = np.zeros(world.n_agents, np.int64)
         rows, cols = world.settings.area
         self._whole_map = (rows, cols)
@@ -104,6 +108,14 @@ class Knowledge:
         for agent in agents:
             self._revealed[agent] = True
 
+    def blindfold(self, agents: Sequence[int]) -> None:
+        """Let these agents, and no others, learn nothing from the looks to come; they keep what they know."""
+        self.blind = tuple(agents)
+
+    def reach(self, agent: int) -> tuple[int, int]:
+        """Return how many rows and columns the agent's view reaches from it, -1 if it sees nothing now."""
+        return (-1, -1) if agent in self.blind else self.half
+
     def everything(self) -> Knowledge:
         """Return the same memories, kept up to date with these, through which every agent knows everything."""
         twin = copy(self)
@@ -113,7 +125,7 @@ class Knowledge:
 
     def look(self) -> None:
         """Let every living agent look around; called after reset and after every step."""
-        w = self._world
+        w, kept = self._world, [self._keep(agent) for agent in self.blind]
         s.look(
             w.rules, w.rows, w.materials, w.planted, w.occupancy, w.cells, w.n_agents, w.pad, *self.half, self._m
         )  # fmt: skip
@@ -121,6 +133,20 @@ class Knowledge:
         self.now.agents = self._agents.tolist()
         self.now.places = [(row, col) for row, col, *_ in self.now.agents]
         self.now.obstacles.clear()
+        for agent, memory in zip(self.blind, kept):
+            self._restore(agent, memory)
+
+    def _keep(self, agent: int) -> list[Any]:
+        """Return a copy of what an agent remembers."""
+        return [getattr(self._m, name)[agent].copy() for name in OF_ONE]
+
+    def _restore(self, agent: int, memory: list[Any]) -> None:
+        """Put a memory back in place of what an agent has just seen; where it is itself it knows."""
+        for name, kept in zip(OF_ONE, memory):
+            getattr(self._m, name)[agent] = kept
+        box, here = self._m.boxes[agent], np.array(self.now.places[agent]) + self._pad
+        box[: s.BOTTOM] = np.minimum(box[: s.BOTTOM], here)
+        box[s.BOTTOM :] = np.maximum(box[s.BOTTOM :], here + 1)
 
     @property
     def memories(self) -> s.Memories:
@@ -153,8 +179,8 @@ class Knowledge:
 
     def in_view(self, agent: int, row: int, col: int) -> bool:
         """Say whether a cell lies in the agent's view now, or would if the agent were alive."""
-        me = self.now.places[agent]
-        return abs(row - me[0]) <= self.half[0] and abs(col - me[1]) <= self.half[1]
+        me, half = self.now.places[agent], self.reach(agent)
+        return abs(row - me[0]) <= half[0] and abs(col - me[1]) <= half[1]
 
     def sees(self, agent: int, row: int, col: int) -> bool:
         """Say whether the agent can tell who or what is on a cell now."""
@@ -168,7 +194,7 @@ class Knowledge:
 
     def creatures(self, agent: int, kind: int) -> list[Cell]:
         """Return the cells of the creatures of a kind in view, nearest first."""
-        half = self._whole_map if self._revealed[agent] else self.half
+        half = self._whole_map if self._revealed[agent] else self.reach(agent)
         count = s.creatures_near(self._mobs, kind, *self.now.places[agent], *half, self._near)
         return [(row, col) for _, row, col in sorted(self._near[:count].tolist())] if count else []
 
@@ -200,28 +226,35 @@ class Knowledge:
 
         What an agent sees itself, or saw change later, counts more. Malformed facts are ignored.
         """
+        if self.blind:
+            self._learn([agent for agent in agents if agent in self.blind], facts, (-1, -1))
+            agents = [agent for agent in agents if agent not in self.blind]
+        self._learn(agents, facts, self.half)
+
+    def _learn(self, agents: Sequence[int], facts: Mapping[str, tuple[Any, Any]], half: tuple[int, int]) -> None:
+        """Let agents whose view reaches that far take in facts."""
         them = np.array(agents, np.int32)
         for key, (value, step) in facts.items():
             if not isinstance(step, int) or isinstance(step, bool) or not 0 <= step <= self.step:
                 continue
             cell = read_cell(key, self._world.settings.area)
             if cell is not None:
-                self._learn_cell(them, cell, value, step)
+                self._learn_cell(them, half, cell, value, step)
                 continue
             other, place = read_agent(key, len(self._agents)), read_place(value, self._world.settings.area)
             if other is not None and place is not None:
-                self._learn_place(them, other, place, step)
+                self._learn_place(them, half, other, place, step)
 
-    def _learn_cell(self, agents: IntArray, cell: Cell, value: Any, step: int) -> None:
+    def _learn_cell(self, agents: IntArray, half: tuple[int, int], cell: Cell, value: Any, step: int) -> None:
         material = MATERIAL_OF.get(value) if isinstance(value, str) else None
         if material is None:
             return
         y, x = cell[0] + self._pad, cell[1] + self._pad
-        s.learn_cell(self._m, self._agents, agents, *self.half, y, x, self._pad, material, step)
+        s.learn_cell(self._m, self._agents, agents, *half, y, x, self._pad, material, step)
 
-    def _learn_place(self, agents: IntArray, other: int, place: list[int], step: int) -> None:
+    def _learn_place(self, agents: IntArray, half: tuple[int, int], other: int, place: list[int], step: int) -> None:
         row, col, tier, kit = place
-        s.learn_place(self._m, self._agents, agents, *self.half, other, row, col, tier, kit, step)
+        s.learn_place(self._m, self._agents, agents, *half, other, row, col, tier, kit, step)
 
     def check_fact(self, key: str, value: Any) -> bool | None:
         """Say whether a fact is true now; None if it is about nothing there is."""
@@ -316,7 +349,7 @@ class Knowledge:
     def _who_stands(self, agent: int, step: int) -> IntArray:
         """Return the cells of the agents to walk around."""
         stood = self._m.still if self._revealed[agent] else self._m.stood[agent]
-        (rows, cols), (row, col) = self.half, self.now.places[agent]
+        (rows, cols), (row, col) = self.reach(agent), self.now.places[agent]
         view = (row - rows, col - cols, row + rows + 1, col + cols + 1)
         count = s.standing_cells(self.seen(agent), stood, agent, step, view, self._standing)
         return self._standing[:count]

@@ -48,7 +48,7 @@ def _window(view: CrafterView) -> str:
     cols, rows = view.world.settings.view
     (row, col), pad = view.position, view.world.pad
     top, left = row - rows // 2, col - cols // 2
-    seen = view.world.materials[0, top + pad : top + pad + rows, left + pad : left + pad + cols]
+    seen = view.known.grid(view.me)[top + pad : top + pad + rows, left + pad : left + pad + cols]
     drawn = [[r.LETTERS[m] for m in line] for line in seen.tolist()]
     for kind in range(len(w.MOBS)):
         for v, u in view.known.creatures(view.me, kind):

@@ -16,7 +16,7 @@ from emcoop.envs.ma_crafter import sight as s
 from emcoop.envs.ma_crafter import surveys as v
 from emcoop.envs.ma_crafter import world as w
 from emcoop.envs.ma_crafter.concepts import CONCEPTS, RESOURCES
-from emcoop.envs.ma_crafter.facts import cell_key
+from emcoop.envs.ma_crafter.facts import cell_key, read_agent, read_cell
 from emcoop.envs.ma_crafter.knowledge import Knowledge
 from emcoop.envs.ma_crafter.misfits import misfits
 from emcoop.envs.navigation import DCOL, DROW, UNREACHABLE
@@ -275,6 +275,30 @@ class CrafterView:
             return {cell_key(*named[1]): named[0]}
         station = self.station if task == plans.MAKE else None
         return {} if station is None else {cell_key(*station): "furnace"}
+
+    def premises(self, task: str) -> dict[str, Any]:
+        """Return what is in the cell, or where the station is: neither changes before the task is over."""
+        return self.about(task)
+
+    def observed(self, key: str) -> tuple[Any, int] | None:
+        """Return what is in a cell, or where an agent is with what tools, and when this agent saw that itself."""
+        cell, other = read_cell(key, self.world.settings.area), read_agent(key, self.n_agents)
+        if cell is not None:
+            return self._observed_cell(cell)
+        if other is None:
+            return None
+        row, col, step, tier, kit, _ = self.team[other].tolist()
+        return None if step < 0 else ([row, col, tier, kit], step)
+
+    def _observed_cell(self, cell: Cell) -> tuple[str, int] | None:
+        """Return what a cell is made of, and since when: now if it is in view, else since it was found so."""
+        y, x = cell[0] + self.world.pad, cell[1] + self.world.pad
+        grid = self.known.grid(self.me)
+        if self.is_alive and self.known.sees(self.me, *cell):
+            return r.MATERIALS[grid[y, x]], self.step
+        log = self.known.memories.log[self.me, : min(self.known.discoveries(self.me), s.LOG)]
+        found = log[log[:, 0] == y * grid.shape[1] + x, 1]
+        return (r.MATERIALS[grid[y, x]], int(found.max())) if len(found) else None
 
     def problem(self, calls: Sequence[ActionCall]) -> str:
         """Say which call names what there is not, or takes what the agent will not have by then."""

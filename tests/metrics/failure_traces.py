@@ -112,6 +112,7 @@ def renamed(trace: Trace, names: Sequence[int]) -> Trace:
         if isinstance(event, Step):
             fields["events"] = [happening(one) for one in event.events]
             fields["actions"] = [event.actions[names.index(k)] for k in range(len(event.actions))]
+            fields["intended"] = [(names[agent], primitive) for agent, primitive in event.intended]
         return type(event)(**fields)
 
     return Trace([rename(event) for event in trace.events])

@@ -31,6 +31,14 @@ MonitorNames = Annotated[
         help="Watches plans and asks for repair, such as feasibility:cooldown=5; repeat it.",
     ),
 ]
+Faults = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fault",
+        metavar="KIND[,NAME=VALUE]",
+        help="Something that goes wrong on purpose, such as freeze,agent=1,at=10,steps=5; repeat it.",
+    ),
+]
 _OPTION = re.compile(r"[a-z_]+=")
 HAVE_OPTIONS = {"n_agents": "--agents", "max_steps": "--max-steps", "render_mode": "--render"}
 """Settings of environments that have an option of their own."""
@@ -85,6 +93,25 @@ def read_topology(given: str) -> str | dict[str, Any]:
 def read_monitors(given: Sequence[str] | None) -> list[str | dict[str, Any]]:
     """Return monitors given as `NAME` or `NAME:OPTION=VALUE,...`; see `read_spec`."""
     return [read_spec(monitor, "--monitor", "cooldown=5") for monitor in given or ()]
+
+
+def read_faults(given: Sequence[str] | None) -> list[dict[str, Any]]:
+    """Return faults given as `KIND` or `KIND,NAME=VALUE,...`.
+
+    Raises:
+        ConfigError: As for `read_pairs`, or no kind in front.
+    """
+    return [_fault(fault) for fault in given or ()]
+
+
+def _fault(given: str) -> dict[str, Any]:
+    kind, *options = _parts(given)
+    if not kind or _OPTION.match(kind):
+        raise ConfigError(f"--fault {given} does not fit: the kind comes first, as in --fault crash,agent=1,at=10")
+    settings = read_pairs(options, f"--fault {kind},", "agent=1")
+    if "kind" in settings:
+        raise ConfigError(f"--fault {given} gives its kind twice: give it once, in front")
+    return {"kind": kind, **settings}
 
 
 def read_pairs(pairs: Sequence[str] | None, before: str, example: str) -> dict[str, Any]:

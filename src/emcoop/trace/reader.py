@@ -18,6 +18,7 @@ import msgspec
 
 from emcoop.errors import TraceError
 from emcoop.trace.checks import problem_with
+from emcoop.trace.collector import paused_collector
 from emcoop.trace.schema import SCHEMA, AnyEvent, End, Episode, Event, Run, Step
 from emcoop.trace.writer import ENCODER, HEAD, LONGEST_LINE, part_of
 
@@ -124,15 +125,16 @@ def read_trace(source: str | Path | bytes, limits: Limits = Limits()) -> Trace:
     problem = ""
     steps, n_agents = 0, 0
     try:
-        for line in _lines(_chunks(source, name, limits), name, limits):
-            where = f"{name}, line {len(events) + 1}"
-            event = _decode(line, where, head=not events)
-            _check(event, events, steps, n_agents, where)
-            events.append(event)
-            if type(event) is Step:
-                steps += 1
-            elif type(event) is Episode:
-                n_agents = event.n_agents
+        with paused_collector():
+            for line in _lines(_chunks(source, name, limits), name, limits):
+                where = f"{name}, line {len(events) + 1}"
+                event = _decode(line, where, head=not events)
+                _check(event, events, steps, n_agents, where)
+                events.append(event)
+                if type(event) is Step:
+                    steps += 1
+                elif type(event) is Episode:
+                    n_agents = event.n_agents
     except _CutOffError:
         problem = f"the trace is cut off in line {len(events) + 1}"
     if len(events) < len(HEAD):

@@ -67,6 +67,7 @@ class Episode(Event):
         monitors: Names and options of the monitors.
         thinking: How long decisions take, if they take more than one round: `rounds`, `tokens_per_round`,
             `tokens_per_step`.
+        faults: What was to go wrong, one mapping per fault, defaults filled in; `fault` events tell what did.
         regime: `open` or `matched`.
         privileged: True if any planner or monitor used what the agents may not know.
     """
@@ -84,6 +85,7 @@ class Episode(Event):
     options: dict[str, Any] = {}
     monitors: list[dict[str, Any]] = []
     thinking: dict[str, Any] = {}
+    faults: list[dict[str, Any]] = []
     regime: str = "open"
     privileged: bool = False
 
@@ -200,12 +202,14 @@ class Capability(Event):
 
 
 class Fault(Event):
-    """An injected fault: ground truth for detectors.
+    """An injected fault takes effect: ground truth for detectors, never to be read by one.
 
     Attributes:
         fault: Kind of fault.
-        agent: Whom it hits, -1 for the channel.
-        detail: Parameters.
+        agent: Whom it hits; of a message the sender.
+        detail: Of a message: `message` (its id) and `recipients` (whose copies); `delay` in steps; `key`, `value` (as
+            it will be read) and `true` (as sent) of a corrupted fact; `from` (who was addressed) where others got it.
+            Of an agent: `until`, the first step at which it is over, -1 for the end of the episode.
     """
 
     fault: str
@@ -225,6 +229,8 @@ class Step(Event):
         configuration_hash: Hash of positions, poses and inventories only (for recurrence).
         progress: Progress potential after the step, in [0, 1].
         events: Events of the dynamics, agents as indices.
+        intended: `[agent, primitive]` for every agent whose body did another primitive than its plan asked for, and the
+            one that was asked for; empty unless a fault made that happen.
     """
 
     actions: list[int]
@@ -233,6 +239,7 @@ class Step(Event):
     configuration_hash: str
     progress: float
     events: list[dict[str, Any]] = []
+    intended: list[tuple[int, int]] = []
 
 
 class End(Event):

@@ -57,7 +57,8 @@ class Activation(Event):
         id: Counted over the episode.
         agent: Who decided.
         started: Cognitive round in which it was asked.
-        outcome: `plan`, `resume`, `listen` (spoke or listened, no plan yet), `forced` (budget ran out).
+        outcome: `plan`, `resume`, `listen` (spoke or listened, no plan yet), `forced` (its budget ran
+            out, or it stood still because of an injected fault: the team went on without its answer).
         status: `ok`, or what the planner had to do for an answer: `repaired` (a second turn), `fallback` (it got none
             and waits a step).
         messages: Ids of the messages it sent.
