@@ -49,6 +49,12 @@ BUILT_IN = (
         "oracle", "central scheduling with full knowledge: the upper reference", f"{_HERE}.oracle:OraclePlanner", True
     ),
     PlannerSpec(
+        "silent",
+        "another planner that neither talks nor listens, named as silent:PLANNER",
+        f"{_HERE}.silent:SilentPlanner",
+        argument="planner",
+    ),
+    PlannerSpec(
         "scripted",
         "carries out given calls in order",
         f"{_HERE}.scripted:ScriptedPlanner",

@@ -11,6 +11,9 @@ import msgspec
 from emcoop.cognitive_layer.plan import Plan, PlanningContext
 from emcoop.envs.embodiment import NEVER, NO_TASK, TaskView, View
 
+NOTHING = "none"
+"""What messages call having no task."""
+
 Travel = Callable[[str, Sequence[int]], Sequence[int]]
 """Estimates for each agent the steps until it is in place for a task."""
 
@@ -150,7 +153,12 @@ def mend(context: PlanningContext) -> Plan | None:
     goes_on = context.plan is not None and context.plan.task == mine.id
     if goes_on and all(n.constraint == "participation" for n in context.notices if n.task == mine.id):
         return None
-    return Plan(context.view.recipe(mine.id, mine.required), mine.id, reasoning="worked out by all who were told")
+    return Plan(
+        context.view.recipe(mine.id, mine.required),
+        mine.id,
+        dict(context.view.premises(mine.id)),
+        "worked out by all who were told",
+    )
 
 
 def _by_distance(agents: Sequence[int], distances: Sequence[int]) -> list[tuple[int, int]]:

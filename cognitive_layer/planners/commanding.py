@@ -7,7 +7,7 @@ from typing import Any
 
 from emcoop.cognitive_layer.plan import Fact, Message
 
-SPOKEN = frozenset({"free", "crew", "order", "orders", "task", "doing", "standing"})
+SPOKEN = frozenset({"free", "crew", "order", "orders", "task", "doing", "standing", "recall"})
 """Names of the facts that make up the talk itself; all others are about the world, and worth passing on."""
 
 

@@ -51,9 +51,19 @@ TRIAL_BUDGET = 200_000
 
 
 class OraclePlanner:
-    """Follows the best of a few central schedules, chosen by trying them out in a clone of the world."""
+    """Follows the best of a few central schedules, chosen by trying them out in a clone of the world.
+
+    Args:
+        alone: Whether it knows nothing of the others' plans: it sees the whole world, but schedules itself only. That
+            is the reference for what agreement is worth.
+    """
 
     immediate = True
+
+    def __init__(self, alone: bool = False) -> None:
+        if not isinstance(alone, bool):
+            raise ConfigError(f"alone={alone!r} does not fit: give true or false")
+        self._alone = alone
 
     def reset(self, setup: SeatSetup) -> None:
         """Take the privileged handle.
@@ -65,6 +75,9 @@ class OraclePlanner:
             raise ConfigError("the oracle needs privileged knowledge, which this seat does not get")
         self._me = setup.seat
         self._privileged = setup.privileged
+        if self._alone:
+            me, shared = setup.seat, {"schedule": CANDIDATES[0]}
+            self._privileged = Privileged(setup.privileged.embodiment, lambda: [me], shared)
 
     async def decide(self, context: PlanningContext) -> Decision:
         """Take this seat's part of the schedule."""

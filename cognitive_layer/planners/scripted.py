@@ -43,7 +43,9 @@ class GreedyPlanner:
         if not tasks:
             return Decision(Plan(context.view.idle(), reasoning="nothing to do"))
         task = min(tasks, key=lambda t: (t.remaining, t.id))
-        return Decision(Plan(context.view.recipe(task.id, task.required), task.id))
+        return Decision(
+            Plan(context.view.recipe(task.id, task.required), task.id, dict(context.view.premises(task.id)))
+        )
 
 
 class ScriptedPlanner:

@@ -1,20 +1,21 @@
 """The team planner: allocates several tasks at once, and agrees on them only through messages.
 
 What it knows of the others' intentions it has heard; what the topology or the channel keeps back it does not know.
-A leader assigns the work, in a tree through those between. Without one, all work out the same allocation where all hear
-all; where they hear only some, they elect who organises whom. Alone (no topology, or nothing heard) it chooses by
-chance.
+A leader assigns the work, in a tree through those between; with `feedback` it also looks at how it goes. Without a
+leader, all work out the same allocation where all hear all; where they hear only some, they elect who organises whom.
+Alone (no topology, or nothing heard) it chooses by chance.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import msgspec
 
 from emcoop.cognitive_layer.plan import (
     EVERYONE,
+    NO_TASK,
     RESUME,
     ActionCall,
     Decision,
@@ -26,6 +27,7 @@ from emcoop.cognitive_layer.plan import (
 )
 from emcoop.cognitive_layer.planners.allocation import (
     FOR_ALL,
+    NOTHING,
     Priority,
     allocate,
     choose_alone,
@@ -35,11 +37,14 @@ from emcoop.cognitive_layer.planners.allocation import (
 )
 from emcoop.cognitive_layer.planners.commanding import Chain, tasks_of
 from emcoop.cognitive_layer.planners.electing import Election
+from emcoop.cognitive_layer.planners.supervising import Supervision, counts_of
 from emcoop.cognitive_layer.stages import I
 from emcoop.cognitive_layer.topologies.contract import PATIENCE
 from emcoop.envs.embodiment import TaskView
+from emcoop.errors import ConfigError
 
-NOTHING = "none"
+CALLED_OFF = "recall"
+"""Fact of an order that is to be followed at once."""
 NEWS = 6
 """Discoveries told in one message at most."""
 
@@ -48,9 +53,20 @@ FOR_ONE = Priority(1.0, 2.0, 1.0)
 
 
 class TeamPlanner:
-    """Several tasks at once, agreed on through whatever the topology permits."""
+    """Several tasks at once, agreed on through whatever the topology permits.
+
+    Args:
+        feedback: Whether those who lead put the counts of constraints to use, and those who follow report them. Without
+            it a leader gives out the tasks that can begin by travel and quorum, to whoever is free, and does not look
+            at what becomes of them. Makes no difference where nobody leads.
+    """
 
     immediate = True
+
+    def __init__(self, feedback: bool = False) -> None:
+        if not isinstance(feedback, bool):
+            raise ConfigError(f"feedback={feedback!r} does not fit: give true or false")
+        self._feedback = feedback
 
     def reset(self, setup: SeatSetup) -> None:
         """Learn the seat's place in the topology."""
@@ -62,6 +78,7 @@ class TeamPlanner:
         self._chain = Chain(setup.reports)
         self._reports = frozenset(setup.reports)
         self._election = Election(setup.rng.random)
+        self._supervision = Supervision(setup.seat) if self._feedback else None
         self._task_of: dict[int, str] = {}
         self._waiting: set[int] = set()
         self._idle: set[int] = set()
@@ -107,6 +124,11 @@ class TeamPlanner:
                     self._task_of.pop(message.sender, None)
                     self._bids[message.sender] = context.step
                     self._waiting.add(message.sender)
+            if self._supervision is not None and message.sender in self._reports:
+                hopeless = self._supervision.hear(message, context.step)
+                if self._task_of.get(message.sender) in hopeless:
+                    del self._task_of[message.sender]
+                    self._waiting.add(message.sender)
 
     def _committed(self, context: PlanningContext) -> dict[str, int]:
         """Return how many others are committed to each open task, as far as heard; forget tasks that are over."""
@@ -122,27 +144,62 @@ class TeamPlanner:
 
     def _lead(self, context: PlanningContext) -> Decision:
         """Assign everybody known to be free, itself included when it needs a plan."""
+        leads_itself = context.stage is not I
+        called_off = self._call_off(context)
         committed = self._committed(context)
         tasks = open_tasks(context.view, committed)
-        leads_itself = context.stage is not I
         free = self._waiting | self._idle | ({self._me} if leads_itself else set())
-        given = allocate(tasks, free, context.view.travel, committed, FOR_ALL)
+        if self._supervision is None:
+            given = allocate(tasks, free, context.view.travel, committed, FOR_ALL)
+        else:
+            mine = context.plan.task if context.plan is not None and not leads_itself else NO_TASK
+            hands = self._supervision.hands(committed, mine)
+            given = self._supervision.assign(tasks, free, context.view, hands)
         told = [i for i in free - {self._me} if i in given or i in self._waiting]
-        orders = self._orders(context, {i: given.get(i, NOTHING) for i in told})
+        orders = self._orders(context, {i: given.get(i, NOTHING) for i in told}, called_off)
         self._waiting.clear()
         self._idle = free - set(given) - {self._me}
         self._task_of.update({i: task for i, task in given.items() if i != self._me})
         return Decision(self._plan(context, given.get(self._me)) if leads_itself else RESUME, tuple(orders))
 
-    def _orders(self, context: PlanningContext, tasks: Mapping[int, str]) -> list[Message]:
-        """Tell agents what to do, those further below through the one they report to."""
+    def _call_off(self, context: PlanningContext) -> set[int]:
+        """Free the agents whose task is over or cannot go on, as the counts have it; return who they are."""
+        if self._supervision is None:
+            return set()
+        if context.last is not None and context.stage is not I:
+            self._supervision.note_own(context.last, context.view.task(context.last.task))
+        in_vain = self._supervision.in_vain(context.view, self._task_of) & self._reports
+        for agent in in_vain:
+            del self._task_of[agent]
+        self._waiting |= in_vain
+        return in_vain
+
+    def _orders(
+        self, context: PlanningContext, tasks: Mapping[int, str], called_off: Collection[int] = ()
+    ) -> list[Message]:
+        """Tell agents what to do, those further below through the one they report to.
+
+        Args:
+            context: The speaker's situation.
+            tasks: Agent -> task.
+            called_off: Agents that are to leave what they do for it.
+        """
         messages = []
         for report, theirs in self._chain.pass_down(tasks).items():
             said: dict[str, Any] = {"order": theirs.pop(report)} if report in theirs else {}
             if theirs:
                 said["orders"] = {str(i): task for i, task in theirs.items()}
+            if report in called_off:
+                said[CALLED_OFF] = True
+            if self._feedback:
+                said.update(self._state_of(context, said.get("order", NOTHING)))
             messages.append(Message((report,), "request", facts=_facts(context, **said)))
         return messages
+
+    def _state_of(self, context: PlanningContext, name: str) -> dict[str, Any]:
+        """Return the counts of a joint task, as the speaker's own view has them."""
+        task = context.view.task(name)
+        return {} if task is None or task.required < 2 else counts_of(name, task)
 
     def _follow(self, context: PlanningContext) -> Decision:
         """Do what the leader asks, and pass on what it asks of others; report when out of work; else choose alone.
@@ -153,14 +210,15 @@ class TeamPlanner:
         orders = [m.facts["order"].value for m in from_above if "order" in m.facts]
         orders = [order for order in orders if isinstance(order, str)]
         passed = self._pass_on(context, from_above)
-        busy = context.plan.task if context.stage is I and context.plan is not None else ""
+        is_called_off = self._feedback and any(CALLED_OFF in message.facts for message in from_above)
+        busy = context.plan.task if context.stage is I and context.plan is not None and not is_called_off else ""
         if context.stage is I and (busy or not orders):
             said = self._report(context) if self._chain.has_fresh() else ()
             return Decision(RESUME, (*passed, *said, *((self._ack(context, busy),) if orders else ())))
         if orders:
             self._without_task = orders[-1] == NOTHING
             return Decision(self._plan(context, orders[-1]), (*passed, self._ack(context, orders[-1])))
-        if self._without_task:
+        if self._without_task and not (self._feedback and self._reported_at != context.step):
             said = self._report(context) if self._chain.has_fresh() else ()
             return Decision(self._plan(context, None), (*passed, *said))
         if self._has_patience(context):
@@ -192,6 +250,9 @@ class TeamPlanner:
         if said:
             self._reported_at = context.step
         below, news = self._chain.pass_up()
+        last = context.last
+        if self._feedback and last is not None and last.task and last.reason.startswith("failed"):
+            below.update(counts_of(last.task, context.view.task(last.task)))
         facts = {**news, **_facts(context, NEWS, **said, **below)}
         return (Message((self._leader,), "free", facts=facts),)
 
@@ -205,7 +266,10 @@ class TeamPlanner:
     def _ack(self, context: PlanningContext, task: str) -> Message:
         """Tell the leader, and peers, what this agent is really doing."""
         peers = [i for i in context.reachable if i != self._leader and i not in self._reports]
-        return Message((self._leader, *peers), "ack", facts=_facts(context, NEWS, task=task or NOTHING))
+        seen = context.view.task(task) if self._feedback and task not in ("", NOTHING) else None
+        unknown = counts_of(task, None) if self._feedback and seen is None and task not in ("", NOTHING) else {}
+        facts = {**_rests_on(context, task), **_facts(context, NEWS, task=task or NOTHING, **unknown)}
+        return Message((self._leader, *peers), "ack", facts=facts)
 
     def _join(self, context: PlanningContext) -> Decision:
         """Join or avoid what earlier speakers committed to, and say so."""
@@ -292,8 +356,10 @@ class TeamPlanner:
         return Decision(self._plan(context, task), self._commit(context, task))
 
     def _commit(self, context: PlanningContext, task: str | None) -> tuple[Message, ...]:
-        said = (Message(EVERYONE, "commit", facts=_facts(context, NEWS, task=task or NOTHING)),)
-        return said if context.reachable else ()
+        if not context.reachable:
+            return ()
+        facts = {**_rests_on(context, task or NOTHING), **_facts(context, NEWS, task=task or NOTHING)}
+        return (Message(EVERYONE, "commit", facts=facts),)
 
     def _tell_of(self, context: PlanningContext, task: str) -> tuple[Message, ...]:
         """Say what it does now that a monitor has objected to what it did."""
@@ -312,7 +378,7 @@ class TeamPlanner:
         task = context.view.task(name or NOTHING)
         if task is None:
             return Plan(context.view.idle() or (ActionCall("wait"),), reasoning="no task to do")
-        return Plan(context.view.recipe(task.id, task.required), task.id)
+        return Plan(context.view.recipe(task.id, task.required), task.id, dict(context.view.premises(task.id)))
 
 
 def _facts(context: PlanningContext, news: int = 0, **said: Any) -> dict[str, Fact]:
@@ -327,4 +393,20 @@ def _facts(context: PlanningContext, news: int = 0, **said: Any) -> dict[str, Fa
     told: dict[str, Any] = {**(context.view.news(news) if news else {})}
     for task in tasks:
         told.update(context.view.about(task) if task else {})
-    return {key: Fact(value, context.step) for key, value in {**told, **said}.items()}
+    now = {key: Fact(value, context.step) for key, value in said.items()}
+    return {**{key: Fact(value, _observed(context, key, value)) for key, value in told.items()}, **now}
+
+
+def _rests_on(context: PlanningContext, task: str) -> dict[str, Fact]:
+    """Return what a plan for a task rests on, as the speaker has seen it itself."""
+    seen = {key: context.view.observed(key) for key in context.view.premises(task)}
+    return {key: Fact(*found) for key, found in seen.items() if found is not None}
+
+
+def _observed(context: PlanningContext, key: str, value: Any) -> int:
+    """Return the step at which a fact was observed: by the speaker, else by whoever told it; 0 if nobody knows."""
+    seen = context.view.observed(key)
+    if seen is not None and seen[0] == value:
+        return seen[1]
+    told = context.memory.facts.get(key)
+    return told.step if told is not None and told.value == value else 0

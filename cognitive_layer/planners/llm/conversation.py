@@ -84,7 +84,8 @@ class Conversation:
         calls: list[ModelCall] = []
         for turn in range(2):
             completion, rung = await self._complete(turns, schema)
-            text = clean_text(completion.text)
+            # One more than is kept, so that what is kept says whether there was more.
+            text = clean_text(completion.text)[: MOST_CHARS + 1]
             try:
                 answer, problem = read(text, completion.finish_reason, turn > 0), None
             except BadReply as bad:

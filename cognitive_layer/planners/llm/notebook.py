@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from emcoop.cognitive_layer.plan import Message, Outcome, PlanningContext
+from emcoop.cognitive_layer.planners.allocation import NOTHING
 from emcoop.cognitive_layer.planners.llm import words
-from emcoop.cognitive_layer.planners.team import NOTHING
 from emcoop.envs.embodiment import NO_TASK, View
 
 MOST_TEXT = 400

@@ -8,6 +8,7 @@ from typing import Any
 from emcoop.cognitive_layer.models import split_model_name
 from emcoop.cognitive_layer.models.chat import ChatMessage, Format
 from emcoop.cognitive_layer.plan import RESUME, ActionCall, Decision, Plan, PlanningContext, Reaction, SeatSetup
+from emcoop.cognitive_layer.planners.allocation import NOTHING
 from emcoop.cognitive_layer.planners.llm.conversation import RUNGS, Conversation
 from emcoop.cognitive_layer.planners.llm.extract import BadReply, find_object
 from emcoop.cognitive_layer.planners.llm.notebook import Notebook
@@ -25,7 +26,6 @@ from emcoop.cognitive_layer.planners.llm.schema import (
 from emcoop.cognitive_layer.planners.llm.schema import RESUME as KEEP
 from emcoop.cognitive_layer.planners.llm.situation import NAMES, Situation, TaskRow, lasting, task_rows
 from emcoop.cognitive_layer.planners.llm.speech import Speaker
-from emcoop.cognitive_layer.planners.team import NOTHING
 from emcoop.cognitive_layer.stages import I
 from emcoop.envs.embodiment import NO_TASK
 from emcoop.errors import ConfigError, unknown_name

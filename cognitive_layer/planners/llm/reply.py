@@ -11,11 +11,11 @@ import msgspec
 
 from emcoop.cognitive_layer.answers import KINDS, MOST_DEPTH, is_deep
 from emcoop.cognitive_layer.plan import EVERYONE
+from emcoop.cognitive_layer.planners.allocation import NOTHING
 from emcoop.cognitive_layer.planners.llm import words
 from emcoop.cognitive_layer.planners.llm.extract import BadReply
 from emcoop.cognitive_layer.planners.llm.notebook import MOST_NOTE, MOST_TEXT, heard_of
 from emcoop.cognitive_layer.planners.llm.schema import DO_TASK, IDLE, MOST_CALLS, MOST_FACTS, MOST_MESSAGES
-from emcoop.cognitive_layer.planners.team import NOTHING
 from emcoop.envs.embodiment import NO_TASK, ActionCall, Concept, Failed, View, fill_arguments
 from emcoop.errors import unknown_name
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from emcoop.cognitive_layer.plan import EVERYONE, Fact, Message, PlanningContext, SeatSetup
+from emcoop.cognitive_layer.planners.allocation import NOTHING
 from emcoop.cognitive_layer.planners.llm.reply import Said
-from emcoop.cognitive_layer.planners.team import NOTHING
 from emcoop.envs.embodiment import TaskView
 
 NEWS_KINDS = ("inform", "commit", "ack")
