@@ -33,6 +33,7 @@ class Vocabulary:
         blocked: Events that say why an agent that wanted to move is where it was (a race, of all but its winner).
         joint: Events of agents that push or pull together; their primitives are no walking.
         productive: Events that change the world towards a task; of a `share`, the first agent is who gave.
+        vain: Events that say of their agents that an action came to nothing, or that tell of something done to them.
         tasks: Names the tasks that the agents of an event worked on together, whether it helped or not.
     """
 
@@ -41,6 +42,7 @@ class Vocabulary:
     blocked: frozenset[str] = frozenset()
     joint: frozenset[str] = frozenset()
     productive: frozenset[str] = frozenset()
+    vain: frozenset[str] = frozenset()
     tasks: Callable[[Happening], list[str]] = lambda event: []
 
     def plain(self, action: int) -> int:
@@ -74,6 +76,7 @@ WORLDS = {
         blocked=frozenset(["collision", "cell_race"]),
         joint=PUSHES,
         productive=frozenset(["push"]),
+        vain=frozenset(["blocked_destination", "insufficient_force", "contested_push", "cell_race", "collision"]),
         tasks=_pushed,
     ),
     "MACrafter": Vocabulary(
@@ -81,6 +84,8 @@ WORLDS = {
         primitives=18,
         blocked=frozenset(["cell_race"]),
         productive=frozenset(["collect", "make", "place", "share"]),
+        vain=frozenset(["cell_race", "insufficient_quorum", "over_participation", "full_bag", "missing_tool", "hurt"])
+        | frozenset(["craft_failed", "place_failed", "share_failed"]),
         tasks=_worked,
     ),
 }

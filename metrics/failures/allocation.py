@@ -239,9 +239,9 @@ RULES = (
     ),
     Rule(
         "A5", "leader bottleneck", "W",
-        "In a topology whose centralisation reaches theta, followers without anything to carry out or decide wait for "
-        "a decision of the hub in more than the share q of their steps in a window of W_t; or the unhandled messages "
-        "of the hub grow three windows running.",
+        "In a topology whose centralisation (Cent, of the permitted two-way links) reaches theta, followers without "
+        "anything to carry out or decide wait for a decision of the hub in more than the share q of their steps in a "
+        "window of W_t; or the unhandled messages of the hub grow three windows running.",
         "a whole window in a topology with a hub", bottleneck, mast=("1.2", "2.2"), families="T",
     ),
     Rule(

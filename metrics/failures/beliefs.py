@@ -93,7 +93,7 @@ def beliefs(trace: Trace) -> Beliefs:
 
 def _tellings(trace: Trace, claims: Mapping[str, Sequence[Claim]]) -> dict[str, list[Telling]]:
     messages = {message.id: message for message in trace.of(Message)}
-    garbled = _garbled(trace)
+    garbled = garbled_copies(trace)
     found: dict[str, list[Telling]] = {}
     by_message: dict[int, list[Telling]] = {}
     for key, about in claims.items():
@@ -113,7 +113,7 @@ def _tellings(trace: Trace, claims: Mapping[str, Sequence[Claim]]) -> dict[str, 
     return found
 
 
-def _garbled(trace: Trace) -> set[tuple[int, int]]:
+def garbled_copies(trace: Trace) -> set[tuple[int, int]]:
     """Return the copies that arrived with another content: message and recipient."""
     return {
         (record.message, agent)
@@ -124,12 +124,16 @@ def _garbled(trace: Trace) -> set[tuple[int, int]]:
 
 
 def _add_readers(trace: Trace, by_message: Mapping[int, Sequence[Telling]], garbled: set[tuple[int, int]]) -> None:
+    """Add who read what; of a message that was changed for all no copy is marked as changed."""
+    marked = {message for message, _ in garbled}
     for reaction in trace.of(Reaction):
         if reaction.label not in ("consume", "discard"):
             continue
-        for message in reaction.messages:
-            for telling in by_message.get(message, ()):
-                is_garbled = (message, reaction.agent) in garbled
+        for message in filter(by_message.__contains__, reaction.messages):
+            told = by_message[message]
+            changed = message not in marked and any(one.garbled and one.claim.t == reaction.t for one in told)
+            is_garbled = changed or (message, reaction.agent) in garbled
+            for telling in told:
                 if is_garbled == telling.garbled and (not is_garbled or telling.claim.t == reaction.t):
                     telling.readers.setdefault(reaction.agent, reaction)
 

@@ -7,7 +7,17 @@ from collections.abc import Iterable
 
 from emcoop.metrics.exchange import Exchange, Said, exchange
 from emcoop.metrics.failures.hearsay import false, ignored, stale, unasked, withheld
-from emcoop.metrics.failures.mail import LOST, Letter, copies_in, letters, links, may_talk, neglected, recipients_of
+from emcoop.metrics.failures.mail import (
+    LOST,
+    Letter,
+    copies_in,
+    letters,
+    links,
+    may_talk,
+    misdirected,
+    neglected,
+    recipients_of,
+)
 from emcoop.metrics.failures.records import named_tasks, only, windows
 from emcoop.metrics.failures.rule import NOT_APPLICABLE, Finding, Hit, Rule, merged
 from emcoop.metrics.failures.thresholds import Thresholds
@@ -36,6 +46,9 @@ def dropped(trace: Trace, thresholds: Thresholds) -> Finding:
             for agent in recipients_of(trace, record, message.sender):
                 agents = tuple(sorted({message.sender, agent})) if 0 <= agent < n else (message.sender,)
                 hits.append(Hit(agents, message.t, record.t, evidence, task, note))
+    for message, record, agent in misdirected(trace):
+        agents, task = tuple(sorted({message.sender, agent})), only(named_tasks(message))
+        hits.append(Hit(agents, message.t, record.t, (message.seq, record.seq), task, "went to somebody else"))
     return Finding(merged(hits, gap=0), copies)
 
 
@@ -123,9 +136,11 @@ def cross_lineage(trace: Trace, thresholds: Thresholds) -> Finding:
     talk, hits, merging = exchange(trace), [], 0
     roots = _roots(talk)
     for decision in talk.decided:
-        read = [place for place in decision.reads if talk.said[place].record.work]
         made = [place for place in decision.sends if talk.said[place].origin == place and talk.said[place].record.work]
-        if len(read) < 2 or len(made) != 1:
+        if len(made) != 1:
+            continue
+        read = [place for place in decision.reads if talk.said[place].record.work]
+        if len(read) < 2:
             continue
         merging += 1
         if _disjoint({roots[place] for place in read}) and not _common_goal([talk.said[place] for place in read]):
@@ -162,8 +177,9 @@ def _common_goal(read: Iterable[Said]) -> bool:
 RULES = (
     Rule(
         "C1", "dropped message", "W",
-        "A copy of a message never arrives: it is dropped, muted, out of range, expired, over a budget, or sent to an "
-        "agent that may not be written to or does not exist; losses that the channel injects say so in their note.",
+        "A copy of a message never arrives: it is dropped, muted, out of range, expired, over a budget, goes to "
+        "somebody else, or is sent to an agent that may not be written to or does not exist; losses that the channel "
+        "injects say so in their note.",
         "a copy that was addressed", dropped,
     ),
     Rule(

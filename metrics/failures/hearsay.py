@@ -1,10 +1,10 @@
-"""Failure rules C4 to C7 and C11: facts that are ignored, stale, false, kept back, or not asked for."""
+"""Failure rules C4 to C7, C11 and G4: facts that are ignored, stale, false, kept back, not asked for, or changed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from emcoop.metrics.failures.beliefs import Telling, assumed, beliefs
+from emcoop.metrics.failures.beliefs import Telling, assumed, beliefs, garbled_copies
 from emcoop.metrics.failures.mail import may_talk, reach
 from emcoop.metrics.failures.records import HeldPlan, canonical, contradicts, held_plans
 from emcoop.metrics.failures.rule import NOT_APPLICABLE, Finding, Hit, merged
@@ -36,14 +36,12 @@ def stale(trace: Trace, thresholds: Thresholds) -> Finding:
     if not may_talk(trace) or trace.episode.channel.get("control") == "shuffle":
         return NOT_APPLICABLE
     sent, later = _claims(trace)
-    when = {message.id: message for message in trace.of(Message)}
+    when = {message.id: message for message in trace.of(Message) if message.id in sent}
     hits, facts = [], 0
     for reaction in trace.of(Reaction):
         if reaction.label != "consume":
             continue
-        for number in reaction.messages:
-            if number not in sent or number not in when:
-                continue
+        for number in filter(when.__contains__, reaction.messages):
             if when[number].t == reaction.t:
                 facts += len(sent[number])
                 continue
@@ -121,10 +119,10 @@ def _knowers(tellings: Iterable[Telling]) -> dict[int, tuple[int, int, Telling]]
 
 
 def _reached(telling: Telling, agent: int, plan: HeldPlan, end: int) -> bool:
-    """Say whether an agent told a plan's agent by some step, or somebody did."""
-    read = telling.readers.get(plan.agent)
-    said = telling.message.sender == agent and plan.agent in telling.to and telling.message.t <= end
-    return said or telling.message.sender == plan.agent or (read is not None and read.t <= end)
+    """Say whether an agent told a plan's agent by some step, or somebody did, or that agent knew it then."""
+    read, sender = telling.readers.get(plan.agent), telling.message.sender
+    said = sender == plan.agent or (sender == agent and plan.agent in telling.to)
+    return (said and telling.message.t <= end) or (read is not None and read.t <= end)
 
 
 def unasked(trace: Trace, thresholds: Thresholds) -> Finding:
@@ -142,3 +140,30 @@ def unasked(trace: Trace, thresholds: Thresholds) -> Finding:
                 evidence = (min(knowers[agent][2].message.seq for agent in able), plan.seq)
                 hits.append(Hit((plan.agent,), plan.start, plan.start, evidence, plan.task, f"fact {key}"))
     return Finding(merged(hits, gap=0), len(plans))
+
+
+def drifted(trace: Trace, thresholds: Thresholds) -> Finding:
+    """G4."""
+    if not may_talk(trace) or trace.episode.channel.get("control") == "shuffle":
+        return NOT_APPLICABLE
+    sent, later = _claims(trace)
+    stated = {message.id: message for message in trace.of(Message)}
+    garbled = garbled_copies(trace)
+    marked = {message for message, _ in garbled}
+    told = {number: len(claims) for number, claims in sent.items() if number in stated}
+    checked_again = told.keys() & {number for number, _ in later}
+    hits, facts = [], 0
+    for reaction in trace.of(Reaction):
+        if reaction.label != "consume":
+            continue
+        facts += sum(told[number] for number in reaction.messages if number in told)
+        for number in filter(checked_again.__contains__, reaction.messages):
+            if number in marked and (number, reaction.agent) not in garbled:
+                continue
+            message, said = stated[number], sent[number]
+            for claim in later.get((number, reaction.t), ()):
+                if claim.key in said and contradicts(claim.value, said[claim.key].value):
+                    agents = tuple(sorted({message.sender, reaction.agent}))
+                    evidence = (message.seq, claim.seq, reaction.seq)
+                    hits.append(Hit(agents, message.t, reaction.t, evidence, "", f"fact {claim.key}"))
+    return Finding(merged(hits, gap=0), facts)

@@ -13,14 +13,6 @@ from emcoop.trace.schema import Activation, Constraint, Plan, Step, Waiting, Wor
 
 IDLE = 0
 """The primitive that does nothing, in every world so far."""
-VAIN = frozenset(
-    [
-        "blocked_destination", "insufficient_force", "contested_push", "cell_race", "collision",
-        "insufficient_quorum", "over_participation", "full_bag", "missing_tool", "craft_failed", "place_failed",
-        "share_failed", "hurt",
-    ]
-)  # fmt: skip
-"""Events that say of their agents that an action came to nothing, or that tell of something done to them."""
 FALLS, RISES = "death", "revive"
 """Events that put an agent out of action, and that bring the agent `revived` back."""
 OVER = frozenset(["delivered", "stuck"])
@@ -138,7 +130,7 @@ def moments(trace: Trace) -> list[Moment]:
             if event.t > 0:
                 moved = {i: (where[i], cell) for i, cell in to.items() if i in where and where[i] != cell}
                 stopped = _stops(event, words, where, moved)
-                gone_well = {i for one in event.events if kind_of(one) not in VAIN for i in agents_in(one)}
+                gone_well = {i for one in event.events if kind_of(one) not in words.vain for i in agents_in(one)}
                 found.append(
                     Moment(
                         event.t, event.seq, tuple(event.actions), best, event.configuration_hash, moved, stopped,

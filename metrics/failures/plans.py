@@ -11,12 +11,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from emcoop.metrics.failures.moments import OVER, Span, belongs, constraints, moments, peaks, spans
+from emcoop.metrics.failures.records import contradicts
 from emcoop.metrics.failures.rule import NOT_APPLICABLE, Finding, Hit, Rule
 from emcoop.metrics.failures.thresholds import Thresholds
 from emcoop.metrics.quantities import steps_taken
 from emcoop.metrics.registry import per_trace
 from emcoop.trace import Trace
-from emcoop.trace.schema import Action, Claim, Constraint, Message, Reaction, Task
+from emcoop.trace.schema import Action, Claim, Constraint, Message, Reaction, Step, Task
 
 PRIMITIVE = "primitive"
 """Concept of planners that skip plans; its `action` is what has to be done."""
@@ -61,10 +62,19 @@ def find_stale_plans(trace: Trace, thresholds: Thresholds) -> Finding:
         end = steps_taken(trace) if span.end is None else span.end
         for since, until in _contradicted(lessons(trace).get((span.agent, key), []), span.assumptions[key], end):
             start = max(since.t, span.start)
-            if until - start >= thresholds.steps:
+            if until - start >= thresholds.steps and not _own_doing(trace, span, key, start):
                 hits.append(Hit((span.agent,), start, until, (span.first, since.seq), span.task, f"assumes {key}"))
                 break
     return Finding(_in_order(hits), len(assumed))
+
+
+def _own_doing(trace: Trace, span: Span, key: str, until: int) -> bool:
+    """Say whether a plan has changed what it assumed itself: its agent took part when its task had its effect."""
+    if not belongs(span.task, key):
+        return False
+    records = (constraints(trace).get(t) for t in range(span.start, until + 1))
+    found = ((record, record.tasks.index(span.task)) for record in records if record and span.task in record.tasks)
+    return any(record.success[k] and span.agent in record.participants[k] for record, k in found)
 
 
 def _contradicted(learnt: Sequence[Lesson], assumed: Any, end: int) -> Iterator[tuple[Lesson, int]]:
@@ -73,7 +83,7 @@ def _contradicted(learnt: Sequence[Lesson], assumed: Any, end: int) -> Iterator[
     for lesson in learnt:
         if lesson.t > end:
             break
-        if lesson.value != assumed:
+        if lesson.value != assumed and contradicts(lesson.value, assumed):
             since = since or lesson
         elif since is not None:
             yield since, lesson.t
@@ -103,7 +113,18 @@ def find_mismatches(trace: Trace, thresholds: Thresholds) -> Finding:
                 is_held = type(wanted) is int and not replanned and agent not in moment.thinking
                 if is_held and moment.actions[agent] != wanted:
                     hits.append(Hit((agent,), record.t, moment.t, (record.seq, moment.seq), note="another action"))
-    return Finding(_in_order(hits), started)
+    return Finding(_in_order([*hits, *_disobeyed(trace)]), started)
+
+
+def _disobeyed(trace: Trace) -> Iterator[Hit]:
+    """Yield the times in which a body did other primitives than its agent's plan asked for, without a pause."""
+    steps: dict[int, dict[int, int]] = defaultdict(dict)
+    for step in trace.of(Step):
+        for agent, _ in step.intended:
+            steps[agent][step.t] = step.seq
+    for agent, places in sorted(steps.items()):
+        for first, last in _runs(list(places)):
+            yield Hit((agent,), first, last, (places[first], places[last]), note="its body did something else")
 
 
 def _call_of(span: Span | None, agent: int, call: int, t: int) -> tuple[str, dict[str, Any]] | None:
@@ -239,12 +260,14 @@ def _in_order(hits: list[Hit]) -> tuple[Hit, ...]:
 RULES = (
     Rule(
         "P1", "stale plan", "W",
-        "A plan stayed in force for `steps` steps after its agent had read a true message against an assumption of it.",
+        "A plan stayed in force for `steps` steps after its agent had read a true message against an assumption of it; "
+        "not where the plan itself had changed what it assumed.",
         "an assumption of a committed plan", find_stale_plans, mast=("1.4",), families="STNP",
     ),
     Rule(
         "P2", "plan-action mismatch", "W",
-        "An agent carried out a call that its plan in force does not have there, or another primitive than the plan's.",
+        "An agent carried out a call that its plan in force does not have there, or another primitive than the plan's, "
+        "for one or more steps.",
         "a call started", find_mismatches, mast=("2.6",), fidelity="equivalent",
     ),
     Rule(

@@ -13,6 +13,7 @@ from emcoop.metrics.failures.knots import stuck_parts, waiting_runs
 from emcoop.metrics.failures.moments import IDLE, Moment, moments, peaks, spans
 from emcoop.metrics.failures.rule import NOT_APPLICABLE, Finding, Hit, Rule, merged
 from emcoop.metrics.failures.thresholds import Thresholds
+from emcoop.metrics.kinds import producers, vocabulary
 from emcoop.trace import Trace
 from emcoop.trace.schema import Activation, Claim, Message
 
@@ -92,20 +93,24 @@ def find_livelocks(trace: Trace, thresholds: Thresholds) -> Finding:
 
 def find_oscillation(trace: Trace, thresholds: Thresholds) -> Finding:
     """T4: see `RULES`."""
-    cells: dict[int, list[tuple[object, int, int]]] = defaultdict(list)
-    targets: dict[int, list[tuple[object, int, int]]] = defaultdict(list)
+    cells: dict[tuple[int, int], list[tuple[object, int, int]]] = defaultdict(list)
+    targets: dict[tuple[int, int], list[tuple[object, int, int]]] = defaultdict(list)
+    useful: Counter[int] = Counter()
+    words = vocabulary(trace)
     for moment in moments(trace):
+        useful.update(agent for event in moment.happenings for agent in producers(event, words))
         for agent, (before, after) in moment.moved.items():
-            if not cells[agent]:
-                cells[agent].append((before, moment.t - 1, moment.seq))
-            cells[agent].append((after, moment.t, moment.seq))
+            path = cells[agent, useful[agent]]
+            if not path:
+                path.append((before, moment.t - 1, moment.seq))
+            path.append((after, moment.t, moment.seq))
     for span in spans(trace):
-        past = targets[span.agent]
+        past = targets[span.agent, 0]
         if span.task and (not past or past[-1][0] != span.task):
             past.append((span.task, span.start, span.first))
     hits, turns = [], 0
     for note, paths in (("between two cells", cells), ("between two tasks", targets)):
-        for agent, path in sorted(paths.items()):
+        for (agent, _), path in sorted(paths.items()):
             for first, last in _turning_runs(path, thresholds.steps):
                 turns += 1
                 if last + 1 - first >= thresholds.oscillation:
@@ -209,7 +214,8 @@ RULES = (
     ),
     Rule(
         "T4", "oscillation", "W",
-        "An agent went to and fro between two cells, or two tasks, `oscillation` places long.",
+        "An agent went to and fro between two cells, without doing anything for a task meanwhile, or between two "
+        "tasks, `oscillation` places long.",
         "a time an agent turns straight back to the cell or task it came from", find_oscillation, mast=("1.3",),
         families="S", fidelity="equivalent",
     ),

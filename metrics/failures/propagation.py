@@ -1,6 +1,7 @@
-"""Failure rules G1, G2, G3 and G5: how false facts and wrong orders spread through a team and stay.
+"""Failure rules G1 to G5: how false facts and wrong orders spread through a team and stay.
 
-G4 (a fact drifts as it is handed on) is left out: a trace does not say from which message a fact was taken over.
+Of G4 (a fact drifts as it is handed on) only one hop shows: a trace does not say from which message a fact was taken
+over, but it says what each message stated and what was read.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from emcoop.metrics.exchange import exchange
 from emcoop.metrics.failures import embodied, plans, progress
 from emcoop.metrics.failures.beliefs import Beliefs, Telling, assumed, beliefs
 from emcoop.metrics.failures.coverage import rows
+from emcoop.metrics.failures.hearsay import drifted
 from emcoop.metrics.failures.mail import may_talk
 from emcoop.metrics.failures.queues import hub_of
 from emcoop.metrics.failures.records import HeldPlan, canonical, contradicts, held_plans, named_tasks, runs
@@ -254,6 +256,11 @@ RULES = (
         "leader, or most of those who spoke of it, told it so; the fact itself has not changed.",
         "an agent that held a true fact and read the contrary before it spoke or planned again", flips, mast=("2.5",),
         families="STNP",
+    ),
+    Rule(
+        "G4", "hand-off drift", "W",
+        "A fact is read with another value than its message stated: it changed on the way from one agent to the next.",
+        "a checkable fact that is consumed, per reader", drifted, mast=("2.4",), families="STNP",
     ),
     Rule(
         "G5", "over-adherence", "W",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from emcoop.metrics.failures.mail import reach, recipients_of
 from emcoop.metrics.quantities import ratio, steps_taken
@@ -16,25 +16,28 @@ THINKS = ("R", "W", "I")
 """Stages in which an agent is not carrying out its plan."""
 
 
-def hub_of(trace: Trace, centralisation: float) -> int | None:
-    """Return the agent with the most links in a topology that hangs on it, None in any other.
+def centralisation(degrees: Sequence[int], n: int) -> float:
+    """Return Freeman's out-degree centralisation (1978): the formula of the metric `hub_concentration` (Cent).
 
-    Freeman's degree centralisation (1978): how much more links the best connected agent has than the others, relative
-    to a star. A link counts whichever way it leads.
+    Args:
+        degrees: How many agents each agent reaches; those left out reach nobody.
+        n: Agents in the team.
     """
-    n = trace.episode.n_agents
-    permitted = reach(trace)
+    return ratio(n * max(degrees, default=0) - sum(degrees), (n - 1) ** 2)
+
+
+def hub_of(trace: Trace, theta: float) -> int | None:
+    """Return the agent that most others may talk with in a topology that hangs on it, None in any other.
+
+    The topology counts, not what was said: a star of n agents has the centralisation (n - 2)/(n - 1). Only links that
+    go both ways count: nobody waits for an answer of an agent that cannot be asked.
+    """
+    n, permitted = trace.episode.n_agents, reach(trace)
     if all(len(reached) == n - 1 for reached in permitted):
         return None
-    links: list[set[int]] = [set() for _ in range(n)]
-    for agent, reached in enumerate(permitted):
-        for other in reached:
-            links[agent].add(other)
-            links[other].add(agent)
-    degrees = list(map(len, links))
+    degrees = [sum(agent in permitted[other] for other in reached) for agent, reached in enumerate(permitted)]
     most = max(degrees)
-    value = ratio(sum(most - degree for degree in degrees), (n - 1) * (n - 2))
-    return degrees.index(most) if value >= centralisation and degrees.count(most) == 1 else None
+    return degrees.index(most) if centralisation(degrees, n) >= theta and degrees.count(most) == 1 else None
 
 
 def waiting_for(trace: Trace, hub: int) -> Mapping[int, int]:

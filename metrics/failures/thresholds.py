@@ -17,7 +17,8 @@ class Thresholds:
         reroutes: `r`, reroutes of a message that are not yet too many.
         slack: Agents beyond a quorum that are not yet duplicated effort.
         storm: `k`, messages per permitted edge and window that are not yet a storm.
-        centralisation: `theta`, Freeman out-degree centralisation from which a topology hangs on its hub.
+        centralisation: `theta`, centralisation of a topology (Freeman, out-degrees) from which it hangs on its hub;
+            a leader with two followers has 0.5.
         queue: `q`, share of steps that followers may wait for a leader.
         consensus: `tau`, share of the team that makes a consensus.
         thrash: `k`, plans given up within `steps` that make thrashing.
@@ -34,7 +35,7 @@ class Thresholds:
     reroutes: int = 2
     slack: int = 0
     storm: float = 3.0
-    centralisation: float = 0.6
+    centralisation: float = 0.5
     queue: float = 0.5
     consensus: float = 0.7
     thrash: int = 3

@@ -16,7 +16,7 @@ from emcoop.trace import Trace
 ROOT = Path(__file__).parents[2]
 IDS = (
     *(f"C{k}" for k in range(1, 12)), *(f"A{k}" for k in range(1, 8)), *(f"E{k}" for k in range(1, 11)),
-    "P1", "P2", "P3", "P4", "P6", *(f"T{k}" for k in range(1, 8)), "T10", "G1", "G2", "G3", "G5",
+    "P1", "P2", "P3", "P4", "P6", *(f"T{k}" for k in range(1, 8)), "T10", "G1", "G2", "G3", "G4", "G5",
 )  # fmt: skip
 """Ids are permanent: new rules join, none is renamed."""
 

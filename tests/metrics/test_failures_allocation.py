@@ -26,8 +26,10 @@ from talk_traces import (
 )
 
 from emcoop.metrics.failures.allocation import RULES
+from emcoop.metrics.failures.queues import centralisation
 from emcoop.metrics.failures.rule import NOT_APPLICABLE
 from emcoop.metrics.failures.thresholds import Thresholds, thresholds_for
+from emcoop.metrics.topology import hub_concentration
 from emcoop.trace import Trace
 from emcoop.trace.schema import Action, Constraint, Event, Stage, Task, World
 
@@ -152,7 +154,7 @@ def test_a4_spares_those_who_take_turns_and_teams_that_lack_nobody() -> None:
 
 def led(slow: int, n: int = 4, topology: str = "centralized") -> Trace:
     """In each of four steps the leader thinks alone for a round; `slow` of the followers wait for it."""
-    events: list[Event] = [Stage(agents=[0, 1, 2, 3], before="R", after="X", cause="all_ready"), *steps(0, 0, n)]
+    events: list[Event] = [Stage(agents=list(range(n)), before="R", after="X", cause="all_ready"), *steps(0, 0, n)]
     for t in range(4):
         waiting = Stage(agents=list(range(1, 1 + slow)), before="X", after="R", cause="done", t=t)
         back = Stage(agents=list(range(1, 1 + slow)), before="R", after="X", cause="all_ready", t=t)
@@ -169,6 +171,16 @@ def test_a5_spares_leaders_who_keep_few_waiting_and_needs_a_hub() -> None:
     assert tally(RULES, "A5", led(1)) == (0, 1)
     for topology in ("decentralized", "debate", "ring"):
         assert find(RULES, "A5", led(2, topology=topology)) == NOT_APPLICABLE
+
+
+def test_a5_fires_for_a_leader_of_two_whose_centralisation_is_that_of_the_metric() -> None:
+    (hit,) = find(RULES, "A5", led(2, n=3)).hits
+    assert hit.agents == (0,)
+    for n in (2, 3, 5):
+        both_ways = [(0, other) for other in range(1, n)] + [(other, 0) for other in range(1, n)]
+        events = [event for k, (a, b) in enumerate(both_ways) for event in (sent(k, a, [b]), went(k, b))]
+        talked = talk([*steps(0, 0, n), *events], n=n)
+        assert hub_concentration(talked) == centralisation([n - 1, *[1] * (n - 1)], n)
 
 
 def piling(*arrivals: int) -> Trace:

@@ -180,6 +180,16 @@ def test_c1_leaves_copies_alone_that_still_arrive(outcome: str) -> None:
     assert tally(RULES, "C1", trace) == (0, 1)
 
 
+def test_c1_counts_copies_that_somebody_else_got() -> None:
+    strayed = talk(at(0, 1, sent(0, 0, [1]), decided(0, 0)), at(0, 2, went(0, 2), read(2, 1, 0), decided(1, 2)))
+    (hit,) = find(RULES, "C1", strayed).hits
+    assert (hit.agents, hit.note) == ((0, 1), "went to somebody else")
+    both = talk(at(0, 1, sent(0, 0, [1])), at(0, 2, went(0, 1), went(0, 2)))
+    assert find(RULES, "C1", both).hits == ()
+    not_yet = talk(at(0, 1, sent(0, 0, [1, 2])), at(0, 2, went(0, 2)))
+    assert find(RULES, "C1", not_yet).hits == ()
+
+
 def test_c2_is_about_work_that_has_had_time() -> None:
     lost = at(0, 1, sent(0, 0, [1]), went(0, 1, outcome="dropped"))
     assert tally(RULES, "C2", talk(lost, later(2))) == (0, 1)

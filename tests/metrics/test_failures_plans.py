@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from failure_traces import (
     LEFT,
@@ -21,7 +22,7 @@ from failure_traces import (
 from emcoop.metrics.failures.plans import RULES
 from emcoop.metrics.failures.rule import NOT_APPLICABLE, Rule
 from emcoop.trace import Trace
-from emcoop.trace.schema import Claim, Event, Message, Reaction, Task
+from emcoop.trace.schema import Claim, Event, Message, Reaction, Step, Task
 
 WAIT = ("wait", {"steps": 9})
 
@@ -118,6 +119,33 @@ def test_a_plan_is_stale_only_against_a_true_message_that_was_read_and_not_set_r
     assert find(RULES, "P1", assuming(soon, plan_ends=9, heard=2)).hits == ()
 
 
+def test_a_message_that_tells_more_of_what_is_assumed_is_none_against_it() -> None:
+    def trace(seen: list[int]) -> Trace:
+        read = [
+            Message(t=2, id=0, sender=1, recipients=[0], act="inform", facts=[("block0", seen, 2)]),
+            Claim(t=2, message=0, key="block0", value=seen, when="sent", true=True),
+            Reaction(t=2, agent=0, activation=0, label="consume", messages=[0]),
+        ]
+        plan = commit(0, 0, 0, WAIT, task="block0/left", block0=[4])
+        return made(step(0), plan, *quiet(1, 2), *read, *quiet(3, 9))
+
+    assert find(RULES, "P1", trace([4, 7])).hits == ()
+    assert len(find(RULES, "P1", trace([5, 7])).hits) == 1
+
+
+@pytest.mark.parametrize(("pushed", "found"), [(0, 1), (1, 0)])
+def test_what_a_plan_has_changed_itself_is_not_stale(pushed: int, found: int) -> None:
+    read = [
+        Message(t=2, id=0, sender=1, recipients=[0], act="inform", facts=[("block0", [5, 7], 2)]),
+        Claim(t=2, message=0, key="block0", value=[5, 7], when="sent", true=True),
+        Reaction(t=2, agent=0, activation=0, label="consume", messages=[0]),
+    ]
+    plan = commit(0, 0, 0, WAIT, task="block0/left", block0=[4, 7])
+    work = counts(1, p=1, committed=1, in_place=1, acting=1, joint=1, success=pushed)
+    trace = made(step(0), plan, *quiet(1, 1), work, *quiet(2, 2), *read, *quiet(3, 9))
+    assert len(find(RULES, "P1", trace).hits) == found
+
+
 def test_what_was_read_before_the_plan_counts_from_its_commitment() -> None:
     events = [step(0), *told(0, "shut"), *quiet(1, 3), commit(3, 0, 0, WAIT, door="open"), *quiet(4, 8)]
     assert [(hit.start, hit.end) for hit in find(RULES, "P1", made(*events)).hits] == [(3, 8)]
@@ -134,6 +162,16 @@ def test_a_call_that_the_plan_does_not_have_is_a_mismatch() -> None:
     assert [hit.note for hit in find(RULES, "P2", acting(LEFT, LEFT, concept="push")).hits] == ["not in the plan: push"]
     unknown = made(step(0), call(0, 0, 7, "push", "start"), *quiet(1, 1))
     assert len(find(RULES, "P2", unknown).hits) == 1
+
+
+@pytest.mark.skipif("intended" not in Step.__struct_fields__, reason="steps do not say what plans asked for")
+def test_a_body_that_does_something_else_is_a_mismatch_as_long_as_it_lasts() -> None:
+    def acted(t: int, *intended: tuple[int, int]) -> Step:
+        return msgspec.structs.replace(step(t, LEFT, STAY), intended=list(intended))
+
+    trace = made(step(0), acted(1, (0, RIGHT)), acted(2, (0, RIGHT)), acted(3), acted(4, (1, LEFT)))
+    assert [(hit.agents, hit.start, hit.end) for hit in find(RULES, "P2", trace).hits] == [((0,), 1, 2), ((1,), 4, 4)]
+    assert find(RULES, "P2", made(step(0), acted(1))).hits == ()
 
 
 def test_replanning_at_once_is_no_mismatch() -> None:

@@ -29,7 +29,7 @@ from emcoop.metrics.failures.progress import RULES
 from emcoop.metrics.failures.rule import NOT_APPLICABLE, Rule
 from emcoop.trace import Trace
 from emcoop.trace.checks import COLUMNS
-from emcoop.trace.schema import Activation, Claim, Constraint, End, Event, Message
+from emcoop.trace.schema import Activation, Claim, Constraint, End, Event, Message, Step
 
 
 def walk(*actions: int, progress: float = 0.0, shapes: str = "") -> list[Event]:
@@ -186,12 +186,20 @@ def test_tasks_may_oscillate_too_and_slow_returns_do_not() -> None:
     assert (long.start, long.end) == (0, 5)
 
 
+def test_going_to_and_fro_for_a_task_is_no_oscillation() -> None:
+    trace = trip(A, B, A, B)
+    assert len(find(RULES, "T4", trace).hits) == 1
+    for event in trace.of(Step):
+        event.events = [{"kind": "push", "agents": [0]}]
+    assert find(RULES, "T4", Trace(trace.events)).hits == ()
+
+
 def test_an_action_with_an_effect_is_no_repetition() -> None:
     effect = [{"kind": "drink", "agents": [0]}]
     drinking = [step(t, 5, STAY, events=effect) for t in range(1, 5)]
-    assert find(RULES, "T5", made(step(0), *drinking)).hits == ()
+    assert find(RULES, "T5", made(step(0), *drinking, env_id="MACrafter-v0")).hits == ()
     vain = [step(t, 5, STAY, events=[{"kind": "missing_tool", "agents": [0]}]) for t in range(1, 5)]
-    assert len(find(RULES, "T5", made(step(0), *vain)).hits) == 1
+    assert len(find(RULES, "T5", made(step(0), *vain, env_id="MACrafter-v0")).hits) == 1
 
 
 def test_done_is_judged_by_its_facts_if_it_states_any() -> None:

@@ -144,6 +144,45 @@ def test_g3_spares_who_stays_who_hears_one_voice_and_who_learns_of_a_change() ->
     assert tally(RULES, "G3", tempted()) == (0, 0)
 
 
+def handed_on(*read_as: str, marked: bool = False) -> Trace:
+    """Agent 0 tells everybody of a path; agents 1, 2, ... read it as these values."""
+    events = [*at(0, 1, sent(0, 0, [1, 2], "inform", k="path"), claim(0, "k", "path"))]
+    if marked:
+        events.append(went(0, 1, outcome="corrupted"))
+    claims = [claim(0, "k", value, value == "path", "read") for value in dict.fromkeys(read_as)]
+    reads = [read(agent, agent, 0) for agent in range(1, len(read_as) + 1)]
+    return talk(events, steps(0, 1), at(1, 2, went(0, 1, 2), *claims, *reads))
+
+
+def test_g4_a_fact_that_is_read_as_another_than_it_was_sent() -> None:
+    (hit, _) = find(RULES, "G4", handed_on("coal", "coal")).hits
+    assert (hit.agents, hit.start, hit.end, hit.note) == ((0, 1), 0, 1, "fact k")
+    assert tally(RULES, "G4", handed_on("coal", "coal")) == (2, 2)
+
+
+def test_g4_spares_who_read_what_was_said_and_what_has_become_stale() -> None:
+    assert tally(RULES, "G4", handed_on("path", "path")) == (0, 2)
+    (hit,) = find(RULES, "G4", handed_on("coal", "path", marked=True)).hits
+    assert hit.agents == (0, 1)
+    stale = talk(
+        at(0, 1, sent(0, 0, [1], "inform", k="path"), claim(0, "k", "path")), steps(0, 1),
+        at(1, 2, went(0, 1), claim(0, "k", "path", False, "read"), read(1, 0, 0)),
+    )  # fmt: skip
+    assert tally(RULES, "G4", stale) == (0, 1)
+
+
+def test_g1_follows_what_was_changed_for_all_without_a_mark_on_any_copy() -> None:
+    changed = talk(
+        steps(0, 0, 3),
+        at(0, 1, sent(0, 0, [1, 2], "inform", k="path"), claim(0, "k", "path")),
+        at(0, 2, went(0, 1, 2), claim(0, "k", "coal", False, "read")),
+        at(0, 2, read(1, 0, 0), decided(0, 1, "plan"), plan(0, 1, "t", k="coal")),
+        at(0, 2, read(2, 1, 0), decided(1, 2, "plan"), plan(1, 2, "t", k="coal")),
+        thrash(1),
+    )
+    assert tally(RULES, "G1", changed) == (1, 1)
+
+
 def ordered(vain: int, order: str = "a", engaged: int = 1, dependency: int = 0) -> Trace:
     """The leader asks for task a; agent 1 stands there for some steps while its prerequisites are missing."""
     asked = at(0, 1, sent(0, 0, [1], order=order), decided(0, 0, messages=[0]))
@@ -170,7 +209,7 @@ def test_g5_spares_short_tries_agents_on_their_way_possible_tasks_and_own_ideas(
 
 GOLDEN = {
     "spread": spread(1, 2), "believed": believed(0, 1, 2), "tempted": tempted(1, 2),
-    "led": tempted(0, topology=LED), "ordered": ordered(4),
+    "led": tempted(0, topology=LED), "ordered": ordered(4), "handed on": handed_on("coal", "coal"),
 }  # fmt: skip
 
 
