@@ -14,7 +14,7 @@ import json
 import math
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -186,9 +186,14 @@ def table_columns(rows: Iterable[dict[str, Any]]) -> list[str]:
     return [*COLUMNS, *first, *sorted(metrics - set(first))]
 
 
-def csv_text(rows: list[dict[str, Any]]) -> str:
-    """Return the rows as CSV: equal rows give equal text; a metric that does not apply is an empty field."""
-    columns = table_columns(rows)
+def csv_text(rows: list[dict[str, Any]], columns: Sequence[str] | None = None) -> str:
+    """Return the rows as CSV: equal rows give equal text; a metric that does not apply is an empty field.
+
+    Args:
+        rows: The rows.
+        columns: Columns in order; None = those of the results table.
+    """
+    columns = table_columns(rows) if columns is None else columns
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(columns)

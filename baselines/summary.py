@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from emcoop.baselines.folder import SUITE_FILE, disk_errors
+from emcoop.baselines.matching import with_matched
 from emcoop.baselines.results import read_frame
 from emcoop.baselines.suite import load_suite, shipped_hash, suite_hash
 
@@ -43,8 +44,8 @@ def write_report(folder: Path) -> Path:
     Raises:
         ConfigError: The folder holds no results of a sweep.
     """
-    frame = read_frame(folder)
     suite = load_suite(folder / SUITE_FILE)
+    frame = with_matched(read_frame(folder), suite)
 
     from emcoop.metrics.report import build_report
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -34,6 +34,7 @@ from emcoop.baselines.folder import (
     sync_and_move,
     write_provenance,
 )
+from emcoop.baselines.matching import MATCHED_COLUMNS, MATCHED_TABLE, matched_table
 from emcoop.baselines.preflight import EpisodeRunner, warm_up
 from emcoop.baselines.progress import Note, Watch, silent
 from emcoop.baselines.results import DATABASE, SCORED, TABLE, Result, Store, csv_text, write_atomically
@@ -43,6 +44,7 @@ from emcoop.errors import ConfigError, EmCoopError
 
 if TYPE_CHECKING:
     from emcoop.cognitive_layer.models.access import ModelAccess
+    from emcoop.cognitive_layer.models.chat import SeatModels
 
 PASSES = 3
 PACKAGES = ("emcoop", "numpy", "numba", "gymnasium", "pettingzoo", "msgspec", "networkx", "pandas", "scipy")
@@ -65,8 +67,15 @@ class SweepEnd:
     stopped: str = ""
 
 
-def run_episode_of(unit: Unit, trace: Path, models: ModelAccess | None = None) -> Result:
-    """Run one unit with `emcoop.run_episode`; its trace goes to `trace`."""
+class Models(Protocol):
+    """Whatever gives seats their line to language models: a `ModelAccess`, or the replies of a trace."""
+
+    def line(self, *, seed: int, agent: int) -> SeatModels:
+        """Return the line of one seat."""
+
+
+def run_episode_of(unit: Unit, trace: Path | None, models: Models | None = None) -> Result:
+    """Run one unit with `emcoop.run_episode`; its trace goes to `trace`, nowhere if that is None."""
     import emcoop
 
     episode = emcoop.run_episode(
@@ -139,7 +148,7 @@ def run_sweep(
     watch: Watch = silent,
     models: ModelAccess | None = None,
 ) -> SweepEnd:
-    """Run what is missing of a suite in `folder` and export the table; call it again to resume.
+    """Run what is missing of a suite in `folder` and export its tables; call it again to resume.
 
     Args:
         suite: The suite.
@@ -275,6 +284,7 @@ def _export(folder: Path, units: list[Unit], store: Store, stopped: str) -> Swee
     rows = store.rows()
     with disk_errors(folder):
         write_atomically(folder / TABLE, csv_text(rows))
+        write_atomically(folder / MATCHED_TABLE, csv_text(matched_table(units, rows), MATCHED_COLUMNS))
     write_provenance(folder, store.provenance())
     settled = {row["unit"]: row for row in rows}
     unfinished = {

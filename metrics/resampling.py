@@ -28,13 +28,23 @@ def clean(values: ArrayLike, strata: Sequence[Hashable] | None) -> tuple[FloatAr
         ValueError: If there is not one stratum per value.
     """
     numbers = np.asarray(values, dtype=np.float64).ravel()
-    labels: Sequence[Hashable] = [()] * len(numbers) if strata is None else strata
-    if len(labels) != len(numbers):
-        raise ValueError(f"got {len(numbers)} values but {len(labels)} strata; give one stratum per value")
+    _check_labels(strata, len(numbers))
     finite = np.isfinite(numbers)
+    kept = None if strata is None else [label for label, good in zip(strata, finite, strict=True) if good]
+    codes, known = numbered(kept, int(finite.sum()))
+    return numbers[finite], codes, known, int((~finite).sum())
+
+
+def numbered(labels: Sequence[Hashable] | None, n: int) -> tuple[IntArray, list[Hashable]]:
+    """Number the labels of n values in order of appearance; None gives all of them the label `()`.
+
+    Raises:
+        ValueError: If there is not one label per value.
+    """
+    _check_labels(labels, n)
     known: dict[Hashable, int] = {}
-    codes = [known.setdefault(label, len(known)) for label, good in zip(labels, finite, strict=True) if good]
-    return numbers[finite], np.array(codes, dtype=np.int64), list(known), int((~finite).sum())
+    codes = [known.setdefault(label, len(known)) for label in ([()] * n if labels is None else labels)]
+    return np.array(codes, dtype=np.int64), list(known)
 
 
 def resamples(codes: IntArray, draws: int, rng: np.random.Generator) -> Iterator[IntArray]:
@@ -60,6 +70,39 @@ def replicates(
 ) -> FloatArray:
     """Compute the statistic of `draws` stratified resamples, shape (draws,)."""
     return np.concatenate([statistic(values[index]) for index in resamples(codes, draws, rng)])
+
+
+def mean_bounds(
+    table: FloatArray, codes: IntArray, draws: int, rng: np.random.Generator, level: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return the interval of the mean of each column, shape (m,) each, from the same resamples of the rows.
+
+    Args:
+        table: Values, shape (n, m), at least two finite ones per column.
+        codes: Stratum of each row, shape (n,).
+        draws, rng: How many resamples, and what they are drawn from.
+        level: Coverage aimed at.
+    """
+    finite = np.isfinite(table)
+    lowest, highest = (np.where(finite, table, end).T for end in (np.inf, -np.inf))
+    low, high = lowest.min(axis=1), highest.max(axis=1)
+    varied = np.flatnonzero(low < high)  # the mean of equal values is that value, with nothing to draw
+    if not len(varied):
+        return low, high
+    filled = np.where(finite, table, 0.0)[:, varied]
+    partial = np.flatnonzero(~finite[:, varied].all(axis=0))
+    held = finite[:, varied[partial]].astype(np.float64)
+    samples, done = np.empty((len(varied), draws)), 0
+    for index in resamples(codes, draws, rng):
+        counts = _counts(index)
+        sums = counts @ filled
+        whole = np.full(sums.shape, float(len(table)))
+        whole[:, partial] = counts @ held
+        with np.errstate(invalid="ignore"):
+            samples[:, done : done + len(index)] = (sums / whole).T
+        done += len(index)
+    low[varied], high[varied] = _quantiles(samples, level)
+    return low, high
 
 
 def weights(n: int, draws: int, rng: np.random.Generator) -> FloatArray:
@@ -90,3 +133,34 @@ def interquartile_mean(values: FloatArray) -> FloatArray:
     cut = int(0.25 * n)
     inner = np.partition(values, (cut, n - cut - 1), axis=-1)
     return mean(inner[..., cut : n - cut])
+
+
+def _check_labels(labels: Sequence[Hashable] | None, n: int) -> None:
+    if labels is not None and len(labels) != n:
+        raise ValueError(f"got {n} values but {len(labels)} strata; give one stratum per value")
+
+
+def _counts(index: IntArray) -> FloatArray:
+    """Return how often each position was drawn, shape (rows, n), for positions drawn, shape (rows, n)."""
+    flat = index + np.arange(len(index))[:, None] * index.shape[1]
+    return np.bincount(flat.ravel(), minlength=index.size).reshape(index.shape).astype(np.float64)
+
+
+def _quantiles(samples: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:
+    """Return the ends of the interval of each row, shape (m, draws), leaving out what is NaN.
+
+    What `numpy.nanquantile` gives, several times as fast: whole rows sort faster than parts of them.
+    """
+    tail = (1 - level) / 2
+    ordered = np.sort(samples, axis=1)  # NaN comes last
+    last = np.isfinite(samples).sum(axis=1) - 1
+    low, high = (_at(ordered, share * last) for share in (tail, 1 - tail))
+    return low, high
+
+
+def _at(ordered: FloatArray, place: FloatArray) -> FloatArray:
+    """Return the value of each row at a place between two of its columns, by linear interpolation."""
+    rows = np.arange(len(ordered))
+    below = np.floor(place).astype(np.int64)
+    above = np.ceil(place).astype(np.int64)
+    return ordered[rows, below] + (ordered[rows, above] - ordered[rows, below]) * (place - below)

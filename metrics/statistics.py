@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from emcoop.metrics import resampling
-from emcoop.metrics.resampling import FloatArray, Statistic
+from emcoop.metrics.resampling import FloatArray, IntArray, Statistic
 
 DRAWS = 2000
 """Bootstrap replicates: the ends of a 95 % interval then rest on 50 replicates each."""
@@ -106,6 +106,76 @@ def interquartile_mean(
     Source: Agarwal et al. 2021, section 4.
     """
     return _estimate(values, strata, resampling.interquartile_mean, seed, draws, level)
+
+
+def optimality_gap(
+    values: ArrayLike,
+    strata: Sequence[Hashable] | None = None,
+    *,
+    target: float = 1.0,
+    seed: int = 0,
+    draws: int = DRAWS,
+    level: float = 0.95,
+) -> Estimate:
+    """Estimate by how much runs fall short of `target` on average; runs above it count as reaching it.
+
+    Unlike the mean it does not let a very good run make up for a bad one. Arguments as for `mean`.
+    Source: Agarwal et al. 2021, section 4.
+    """
+    numbers = np.asarray(values, dtype=np.float64)
+    short = np.where(np.isfinite(numbers), np.maximum(target - numbers, 0.0), math.nan)
+    return _estimate(short, strata, resampling.mean, seed, draws, level)
+
+
+def means(
+    columns: Mapping[str, ArrayLike],
+    strata: Sequence[Hashable] | None = None,
+    *,
+    seed: int = 0,
+    draws: int = DRAWS,
+    level: float = 0.95,
+) -> dict[str, Estimate]:
+    """Estimate the means of many metrics of the same episodes at once.
+
+    Episodes are resampled once, with all their metrics, within their cells. A metric that every episode has gets what
+    `mean` gives. Of one that does not apply everywhere the values that a resample holds are averaged (a resample
+    without any is left out); it does not matter which other metrics are asked for.
+
+    Args:
+        columns: Values per metric, shape (n,) each, all in the same order of episodes.
+        strata, seed, draws, level: As for `mean`.
+
+    Raises:
+        ValueError: Columns of different length, or not one stratum per value.
+    """
+    return grouped_means(columns, None, strata, seed=seed, draws=draws, level=level)[()]
+
+
+def grouped_means(
+    columns: Mapping[str, ArrayLike],
+    groups: Sequence[Hashable] | None,
+    strata: Sequence[Hashable] | None = None,
+    *,
+    seed: int = 0,
+    draws: int = DRAWS,
+    level: float = 0.95,
+) -> dict[Hashable, dict[str, Estimate]]:
+    """Estimate the means of many metrics in each group of episodes; group -> metric -> estimate.
+
+    Args:
+        columns: As for `means`.
+        groups: Group of each episode; the result has them in order of appearance. None = one group, called `()`.
+        strata, seed, draws, level: As for `mean`; every group is resampled with the same seed.
+    """
+    table = np.column_stack([np.asarray(values, dtype=np.float64) for values in columns.values()] or [np.empty((0, 0))])
+    n = len(table)
+    codes = resampling.numbered(strata, n)[0]
+    members, names = ([0] * n, [()]) if groups is None else resampling.numbered(groups, n)
+    found: dict[Hashable, dict[str, Estimate]] = {}
+    for number, name in enumerate(names):
+        rows = np.asarray(members) == number
+        found[name] = dict(zip(columns, _mean_of_each(table[rows], codes[rows], seed, draws, level), strict=True))
+    return found
 
 
 def pair(first: Mapping[Any, float], second: Mapping[Any, float]) -> Pairs:
@@ -308,6 +378,23 @@ def noise_floor(
     rng = np.random.default_rng(seed)
     one, two = (resampling.replicates(deviations, codes, resampling.mean, draws, rng) for _ in range(2))
     return float(np.quantile(abs(one - two), level))
+
+
+def _mean_of_each(table: FloatArray, codes: IntArray, seed: int, draws: int, level: float) -> list[Estimate]:
+    """Estimate the mean of each column, shape (n, m), from the same resamples of the rows."""
+    finite = np.isfinite(table)
+    counts = finite.sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        values = np.where(finite, table, 0.0).sum(axis=0) / counts
+    low, high = np.full((2, len(counts)), math.nan)
+    some = np.flatnonzero(counts > 1)
+    if len(some):
+        rng = np.random.default_rng(seed)
+        low[some], high[some] = resampling.mean_bounds(table[:, some], codes, draws, rng, level)
+    return [
+        Estimate(float(values[i]), float(low[i]), float(high[i]), int(counts[i]), len(table) - int(counts[i]))
+        for i in range(len(counts))
+    ]
 
 
 def _cell(key: Any) -> Hashable:
