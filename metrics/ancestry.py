@@ -40,7 +40,7 @@ def _longest(x: Exchange, serial: bool) -> int:
     of_decision = [0] * len(x.decided)
     of_message = [0] * len(x.said)
     for place, decided in enumerate(x.decided):
-        depth = max(map(of_message.__getitem__, decided.reads), default=0)
+        depth = max([of_message[message] for message in decided.reads], default=0)
         if decided.before >= 0 and (serial or decided.goes_on):
             depth = max(depth, of_decision[decided.before])
         of_decision[place] = depth + 1

@@ -15,7 +15,8 @@ progress. A value that does not apply is NaN, never 0 or 1. This page is generat
 `python -m emcoop.metrics.catalogue`.
 
 A package adds metrics through the entry-point group `emcoop.metrics`; an entry point names a function declared with
-`emcoop.metrics.metric`.
+`emcoop.metrics.metric`. Once the package is installed they stand in `emcoop list`, in every `score_trace` and in the
+results tables of sweeps; one that fails is NaN and warns, the others stand.
 """
 BETTER = {"higher": "higher is better", "lower": "lower is better", "neither": "neither is better"}
 

@@ -190,9 +190,9 @@ def overheads(trace: Trace) -> list[float]:
     n, rounds = trace.episode.n_agents, 0
     thinks, since, spent = [True] * n, [0] * n, [0] * n
     for event in trace.events:
-        if isinstance(event, Round):
+        if type(event) is Round:
             rounds += 1
-        elif isinstance(event, Stage):
+        elif type(event) is Stage:
             for agent in event.agents:
                 spent[agent] += (rounds - since[agent]) if thinks[agent] else 0
                 since[agent], thinks[agent] = rounds, event.after in ("R", "I")

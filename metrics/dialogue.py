@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from emcoop.metrics.exchange import CONSUME, DISCARD, REROUTE, UNREAD, WAIT, exchange
-from emcoop.metrics.quantities import mean, ratio
+from emcoop.metrics.quantities import ratio
 from emcoop.metrics.registry import metric, per_trace
 from emcoop.metrics.work import PROMISE
 from emcoop.trace import Trace
@@ -92,7 +92,8 @@ def message_age(trace: Trace) -> float:
     """
     x, rows = exchange(trace), _consumed(trace)
     sent = np.array([one.record.t for one in x.said], float)
-    return mean(np.maximum(x.handlings.t[rows] - sent[x.handlings.message[rows]], 0.0).tolist())
+    ages = np.maximum(x.handlings.t[rows] - sent[x.handlings.message[rows]], 0.0)
+    return ratio(float(ages.sum()), len(ages))
 
 
 @metric("Tml", "facts still true when used / facts true when sent and used", (0.0, 1.0), "higher", FIVE_WS)
@@ -103,11 +104,15 @@ def timeliness(trace: Trace) -> float:
     wrong from the start (`grounded_content`) does not count again. NaN if there are none.
     """
     claims, used, still = _claims(trace), 0, 0
-    for (message, t), count in _uses(trace, set(claims)).items():
+    for message, count in _uses(trace).items():
+        facts = sum(sent for sent, _ in claims.get(message, {}).values())
+        used += count * facts
+        still += count * facts
+    checked = {message for message, facts in claims.items() if any(checks for sent, checks in facts.values() if sent)}
+    for (message, t), count in _uses_by_step(trace, checked).items():
         for sent, checks in claims[message].values():
-            if sent:
-                used += count
-                still += count * next((true for when, true in reversed(checks) if when <= t), True)
+            if sent and not next((true for when, true in reversed(checks) if when <= t), True):
+                still -= count
     return ratio(still, used)
 
 
@@ -231,7 +236,16 @@ def _claims(trace: Trace) -> dict[int, dict[str, tuple[bool, list[tuple[int, boo
     return found
 
 
-def _uses(trace: Trace, messages: set[int]) -> Counter[tuple[int, float]]:
+def _uses(trace: Trace) -> Counter[int]:
+    """Return how many copies of each message were consumed."""
+    x, found = exchange(trace), Counter[int]()
+    copies = np.bincount(x.handlings.message[_consumed(trace)], minlength=len(x.said)).tolist()
+    for one, count in zip(x.said, copies, strict=True):
+        found[one.record.id] += count
+    return found
+
+
+def _uses_by_step(trace: Trace, messages: set[int]) -> Counter[tuple[int, float]]:
     """Return how many copies of which of these messages were consumed in which environment step."""
     x, rows = exchange(trace), _consumed(trace)
     wanted = np.array([one.record.id in messages for one in x.said], bool)
@@ -259,7 +273,7 @@ def _plans(trace: Trace) -> dict[tuple[int, str], list[tuple[float, str]]]:
     found: dict[tuple[int, str], list[tuple[float, str]]] = {}
     where: dict[int, tuple[list[tuple[float, str]], int]] = {}
     for seq, event in enumerate(trace.events):
-        if not isinstance(event, Plan):
+        if type(event) is not Plan:
             continue
         if event.event == "commit":
             ends = found.setdefault((event.agent, event.task), [])

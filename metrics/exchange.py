@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,8 @@ ON_THE_WAY = ("delayed", "corrupted", "duplicated")
 """What happens to a copy on its way; every other outcome but `delivered` is the loss of the copy."""
 
 Integers = NDArray[np.int64]
+SmallIntegers = NDArray[np.int32]
+Labels = NDArray[np.int8]
 Floats = NDArray[np.float64]
 
 
@@ -108,10 +109,10 @@ class Handlings:
     """
 
     message: Integers
-    agent: Integers
-    label: Integers
-    decision: Integers
-    seq: Integers
+    agent: SmallIntegers
+    label: Labels
+    decision: SmallIntegers
+    seq: SmallIntegers
     t: Floats
     c: Floats
 
@@ -174,6 +175,7 @@ class _Reader:
         self._handled: list[int] = []
         self._reactions: list[int] = []
         self._counts: list[int] = []
+        self._reads: dict[int, list[int]] = {}
 
     def _message(self, seq: int, event: Message) -> None:
         place = len(self.said)
@@ -200,6 +202,8 @@ class _Reader:
         places = [place for place in map(self._place.get, event.messages) if place is not None]
         if event.label == LABELS[REROUTE]:
             self._passing[event.agent] = (places.copy(), event.to)
+        elif event.label == LABELS[CONSUME]:
+            self._reads.setdefault(event.activation, []).extend(places)
         self._handled += places
         self._reactions.append(seq)
         self._counts.append(len(places))
@@ -234,23 +238,25 @@ class _Reader:
     def result(self, events: Sequence[Any]) -> Exchange:
         """Return everything read from the log."""
         self._join_authors()
+        self._join_readers()
+        return Exchange(self.said, self.decided, self.finished, self._handlings(events), events[-1].t)
+
+    def _handlings(self, events: Sequence[Any]) -> Handlings:
         reactions = [events[seq] for seq in self._reactions]
         counts = np.array(self._counts, np.int64)
 
         def each(values: Sequence[int], kind: type) -> Any:
             return np.repeat(np.array(values, kind), counts)
 
-        handlings = Handlings(
-            message=np.array(self._handled, np.int64),
-            agent=each([event.agent for event in reactions], np.int64),
-            label=each([LABELS.index(event.label) for event in reactions], np.int64),
-            decision=each([self._decision.get(event.activation, -1) for event in reactions], np.int64),
-            seq=each(self._reactions, np.int64),
+        return Handlings(
+            message=np.fromiter(self._handled, np.int64, len(self._handled)),
+            agent=each([event.agent for event in reactions], np.int32),
+            label=each([LABELS.index(event.label) for event in reactions], np.int8),
+            decision=each([self._decision.get(event.activation, -1) for event in reactions], np.int32),
+            seq=each(self._reactions, np.int32),
             t=each([event.t for event in reactions], float),
             c=each([event.c for event in reactions], float),
         )
-        self._join_readers(handlings)
-        return Exchange(self.said, self.decided, self.finished, handlings, events[-1].t)
 
     def _join_authors(self) -> None:
         sends: dict[int, list[int]] = {}
@@ -262,12 +268,7 @@ class _Reader:
         for author, sent in sends.items():
             self.decided[author].sends = tuple(sent)
 
-    def _join_readers(self, handlings: Handlings) -> None:
-        rows = np.flatnonzero((handlings.label == CONSUME) & (handlings.decision >= 0))
-        decision = handlings.decision[rows]
-        order = np.argsort(decision, kind="stable")
-        starts = np.searchsorted(decision[order], np.arange(len(self.decided) + 1)).tolist()
-        read = handlings.message[rows[order]].tolist()
-        for one, (start, stop) in zip(self.decided, pairwise(starts), strict=True):
-            if stop > start:
-                one.reads = tuple(read[start:stop])
+    def _join_readers(self) -> None:
+        for activation, read in self._reads.items():
+            if activation in self._decision:
+                self.decided[self._decision[activation]].reads = tuple(read)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from emcoop.metrics.ancestry import depths, fruitful, is_root
-from emcoop.metrics.exchange import CONSUME, REROUTE, exchange
+from emcoop.metrics.exchange import CONSUME, REROUTE, Floats, exchange
 from emcoop.metrics.failures.thresholds import thresholds_for
 from emcoop.metrics.interaction_patterns import orphans, repeated
 from emcoop.metrics.quantities import mean, ratio
@@ -137,7 +137,7 @@ def _sojourn(trace: Trace, percent: float) -> float:
 
 
 @per_trace
-def _sojourns(trace: Trace) -> list[float]:
+def _sojourns(trace: Trace) -> Floats:
     """Return for every consumed copy how many rounds it lay there."""
     x, h = exchange(trace), exchange(trace).handlings
     rows = np.flatnonzero(h.label == CONSUME)
@@ -146,8 +146,7 @@ def _sojourns(trace: Trace) -> list[float]:
     several = np.array([len(one.arrivals) > 1 for one in x.said], bool)[h.message[rows]]
     for row in np.flatnonzero(several).tolist():
         came[row] = arrival(x.said[int(h.message[rows[row]])], int(h.agent[rows[row]]))[1]
-    waits: list[float] = np.maximum(h.c[rows] - came, 0.0).tolist()
-    return waits
+    return np.asarray(np.maximum(h.c[rows] - came, 0.0))
 
 
 @per_trace

@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
 from emcoop.trace import Trace, read_trace
+from emcoop.trace.collector import paused_collector
 
 ENTRY_POINTS = "emcoop.metrics"
 MODULES = (
@@ -32,6 +33,14 @@ MODULES = (
     "failures.rates",
 )
 """Modules of metrics, in catalogue order; one that makes its metrics from data has a list `METRICS`."""
+
+RESERVED = frozenset(
+    [
+        "unit", "suite", "env", "variant", "n_agents", "topology", "planner", "regime", "condition", "seed", "attempt",
+        "status", "error", "trace", "digest",
+    ]
+)  # fmt: skip
+"""Names that no metric can have: the columns of a results table that say which episode a row is about."""
 
 Direction: TypeAlias = Literal["higher", "lower", "neither"]
 T = TypeVar("T")
@@ -96,13 +105,14 @@ def metric(
 
 def per_trace(function: Callable[[Trace], T]) -> Callable[[Trace], T]:
     """Remember what a function computed from a trace for as long as the trace lives."""
-    known: WeakKeyDictionary[Trace, T] = WeakKeyDictionary()
+    known: WeakKeyDictionary[Trace, tuple[T]] = WeakKeyDictionary()
 
     @wraps(function)
     def remembered(trace: Trace) -> T:
-        if trace not in known:
-            known[trace] = function(trace)
-        return known[trace]
+        found = known.get(trace)
+        if found is None:
+            found = known[trace] = (function(trace),)
+        return found[0]
 
     return remembered
 
@@ -125,12 +135,12 @@ def all_metrics() -> dict[str, Metric]:
     """Return all metrics by name: the built-in ones, then those of the entry-point group `emcoop.metrics`.
 
     An entry point names a `Metric`. One that does not load stays in the list and gives NaN; one that takes the name
-    of another metric is left out. Both warn.
+    of another metric, or of what identifies a row of a results table (`RESERVED`), is left out. All warn.
     """
     metrics = dict(built_in())
     for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: (entry.name, entry.value)):
         one = _load(entry)
-        if one.name in metrics:
+        if one.name in metrics or one.name in RESERVED:
             _warn(f"metric {one.name!r} from {entry.value!r} is left out: the name is taken; rename it")
         else:
             metrics[one.name] = one
@@ -169,7 +179,8 @@ def score_trace(trace: Trace | str | Path) -> Scores:
     """
     if not isinstance(trace, Trace):
         trace = read_trace(trace)
-    return Scores((name, _score(one, trace)) for name, one in all_metrics().items())
+    with paused_collector():
+        return Scores((name, _score(one, trace)) for name, one in all_metrics().items())
 
 
 def _score(one: Metric, trace: Trace) -> float:

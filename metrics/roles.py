@@ -20,8 +20,6 @@ from emcoop.trace.schema import Step
 DIVERSITY = "arXiv 2602.03794 (effective channel count), on histograms instead of embeddings"
 DIGITS = 9
 """Digits after the point to which effective numbers are given, so that the order of a sum does not show."""
-BLOCK = 1024
-"""Columns of a histogram held in memory at once."""
 
 
 @metric("W_gini", "sum_ij |w_i - w_j| / (2 n sum_i w_i), w_i = productive steps of i", (0.0, 1.0), "lower", "EmCoop")
@@ -102,7 +100,7 @@ def effective_number(profiles: Sequence[Mapping[Any, int]]) -> float:
 
 
 def _gram_matrix(profiles: Sequence[Mapping[Any, int]]) -> NDArray[np.float64]:
-    """Return the inner products of histograms scaled to length 1, a block of keys at a time.
+    """Return the inner products of histograms scaled to length 1.
 
     Where there are fewer keys than profiles, return the smaller matrix of the keys, which has the same spectrum but for
     zeros.
@@ -116,10 +114,7 @@ def _gram_matrix(profiles: Sequence[Mapping[Any, int]]) -> NDArray[np.float64]:
         table = np.zeros((len(profiles), len(column_of)))
         table[rows, columns] = units
         return np.asarray(table.T @ table)
-    products = np.zeros((len(profiles), len(profiles)))
-    for start in range(0, len(column_of), BLOCK):
-        here = (columns >= start) & (columns < start + BLOCK)
-        block = np.zeros((len(profiles), BLOCK))
-        block[rows[here], columns[here] - start] = units[here]
-        products += block @ block.T
-    return products
+    from scipy.sparse import csr_array
+
+    sparse = csr_array((units, (rows, columns)), shape=(len(profiles), len(column_of)))
+    return np.asarray((sparse @ sparse.T).toarray())

@@ -54,10 +54,11 @@ def work_items(trace: Trace) -> dict[int, WorkItem]:
             items[one.origin].copies.append(place)
     origin = origins(trace)[h.message]
     consumed = np.flatnonzero(h.label == CONSUME)
-    firsts, rows = np.unique(origin[consumed], return_index=True)
-    for place, row in zip(firsts.tolist(), consumed[rows].tolist(), strict=True):
-        if place in items:
-            items[place].consumed, items[place].consumed_t = int(h.seq[row]), float(h.t[row])
+    first = np.full(len(x.said), -1)
+    first[origin[consumed][::-1]] = consumed[::-1]  # the last to be written, the first in the log, stays
+    for place, item in items.items():
+        if first[place] >= 0:
+            item.consumed, item.consumed_t = int(h.seq[first[place]]), float(h.t[first[place]])
     for row in np.flatnonzero(h.label == REROUTE).tolist():
         if origin[row] in items:
             items[int(origin[row])].rerouted.append((int(h.agent[row]), int(h.seq[row])))

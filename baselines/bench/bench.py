@@ -19,6 +19,7 @@ from emcoop.baselines.bench.crafter_worlds import lone_cases
 from emcoop.baselines.bench.crafter_worlds import team_cases as crafter_team_cases
 from emcoop.baselines.bench.measuring import Case, Note, measure
 from emcoop.baselines.bench.peers import peer_cases
+from emcoop.baselines.bench.scoring import scoring_cases
 from emcoop.baselines.bench.stack import TEAM, layer_cases, stack_cases, trace_size
 from emcoop.baselines.bench.targets import Verdict, all_targets, judge
 from emcoop.baselines.bench.thinking import thinking_cases
@@ -41,6 +42,7 @@ class BenchSettings:
         n_envs: Environments of the batch cases, of 16 agents each.
         episodes: Episodes per sample of the whole stack.
         steps: Most steps of such an episode.
+        scored_steps: Steps of the episode of 64 agents whose metrics are computed.
         against: Other packages to run next to EmCoop, of `peers.PEERS`.
     """
 
@@ -51,6 +53,7 @@ class BenchSettings:
     n_envs: int = 1024
     episodes: int = 3
     steps: int = 200
+    scored_steps: int = 1000
     against: tuple[str, ...] = ()
 
 
@@ -145,6 +148,7 @@ def all_cases(settings: BenchSettings, folder: Path, others: list[Case]) -> list
         *stack_cases(folder, settings.episodes, settings.steps),
         *layer_cases(settings.steps),
         *thinking_cases(),
+        *scoring_cases(folder, settings.scored_steps),
     ]
 
 

@@ -8,6 +8,7 @@ from statistics import median
 
 from emcoop.baselines.bench import recorded
 from emcoop.baselines.bench.measuring import Samples
+from emcoop.baselines.bench.scoring import SCORED_TEAM
 from emcoop.baselines.bench.thinking import ANSWER_S, CROWD
 
 MEASURED = "measured"
@@ -93,7 +94,7 @@ def all_targets(team: int, against: Sequence[str] = ()) -> list[Target]:
         against: Other packages asked for; their targets are left out if they were not.
     """
     beside = [target for peer in against for target in BESIDE.get(peer, [])]
-    ours = [*_dicts(), *_arrays(), *_pictures(), *_stack(team), *_thinking(), *_crafter()]
+    ours = [*_dicts(), *_arrays(), *_pictures(), *_stack(team), *_thinking(), *_scoring(), *_crafter()]
     return [*ours, *beside, *_peers(), *_crafter_scaled()]
 
 
@@ -188,6 +189,15 @@ def _thinking() -> list[Target]:
             at_most=1.2,
         ),
         Target(f"{crowd}, framework per decision", "us", (f"models/decide/{CROWD}",), lambda rate: 1e6 / rate),
+    ]
+
+
+def _scoring() -> list[Target]:
+    """Return how long a long episode of a large team takes after its end."""
+    what = f"1,000 steps of {SCORED_TEAM} agents who talk"
+    return [
+        Target(f"{what}: all metrics", "s", (f"metrics/1000x{SCORED_TEAM}",), lambda rate: 1.0 / rate, at_most=2.0),
+        Target(f"{what}: reading the trace", "s", (f"trace/read/1000x{SCORED_TEAM}",), lambda rate: 1.0 / rate),
     ]
 
 

@@ -28,7 +28,9 @@ from emcoop.baselines.bench.targets import MEASURED, SCALED, Target, all_targets
 from emcoop.cli import main
 from emcoop.envs.embodiment import Embodiment, View
 
-TINY = BenchSettings(rounds=2, seconds=1e-4, sizes=(2, 16), crafter_sizes=(1, 64), n_envs=2, episodes=1, steps=4)
+TINY = BenchSettings(
+    rounds=2, seconds=1e-4, sizes=(2, 16), crafter_sizes=(1, 64), n_envs=2, episodes=1, steps=4, scored_steps=3
+)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +50,7 @@ def test_the_record_has_the_documented_parts(plain: dict[str, Any]) -> None:
     assert set(plain) == {"schema", "machine", "settings", "figures", "targets", "peers", "recorded"}
     assert plain["settings"] == {
         "rounds": 2, "seconds": 1e-4, "sizes": [2, 16], "crafter_sizes": [1, 64], "n_envs": 2, "episodes": 1,
-        "steps": 4, "against": [],
+        "steps": 4, "scored_steps": 3, "against": [],
     }  # fmt: skip
     assert plain["peers"] == {}
     assert plain["machine"]["emcoop"] == emcoop.__version__
@@ -72,7 +74,7 @@ def test_every_case_is_measured_for_every_size_asked_for(plain: dict[str, Any]) 
     of_crafter |= {"batch", "batch_no_reset", "reset", "view_64", "map_512"}
     of_crafter |= {f"stack/{t}{what}" for t in ("centralized", "individual") for what in ("", "_no_text")}
     expected |= {f"ma_crafter/{case}" for case in of_crafter}
-    expected |= {"models/round/256", "models/decide/256"}
+    expected |= {"models/round/256", "models/decide/256", "metrics/3x64", "trace/read/3x64"}
     assert set(plain["figures"]) == expected
 
 
@@ -115,6 +117,7 @@ SYNTHETIC: dict[str, list[float]] = {
     "ma_crafter/view_64": [28e3], "ma_crafter/map_512": [2.11e3],
     "ma_crafter/stack/centralized": [2000.0], "ma_crafter/stack/individual": [1000.0],
     "models/round/256": [1.6], "models/decide/256": [2500.0],
+    "metrics/1000x64": [0.8], "trace/read/1000x64": [2.0],
     "peer/crafter/world": [5e3], "peer/crafter/reset": [50.0],
     "peer/crafter/frame_64": [1e3], "peer/crafter/frame_512": [1e3],
 }  # fmt: skip
@@ -133,6 +136,8 @@ EXPECTED: dict[str, tuple[float, bool | None]] = {
     "batch, two threads / one (wall time)": (1.5, False),
     "256 agents that ask a model, a round / the 500 ms the model takes": (1.25, False),
     "256 agents that ask a model, framework per decision": (400.0, None),
+    "1,000 steps of 64 agents who talk: all metrics": (1.25, True),
+    "1,000 steps of 64 agents who talk: reading the trace": (0.5, None),
     "whole board as 64 px picture / crafter's 64 px frame": (10.0, True),
     "whole board as 512 px picture / crafter's 512 px frame": (10.0, True),
     "centralized, text, trace": (2500.0, True),
@@ -198,6 +203,7 @@ DESIGN: dict[str, tuple[float | None, float | None]] = {
     "batch, one thread": (8e6, None),
     "batch, two threads / one (wall time)": (1.7, None),
     "256 agents that ask a model, a round / the 500 ms the model takes": (None, 1.2),
+    "1,000 steps of 64 agents who talk: all metrics": (None, 2.0),
     "whole board as 64 px picture / crafter's 64 px frame": (10.0, None),
     "whole board as 512 px picture / crafter's 512 px frame": (10.0, None),
     "centralized, text, trace": (2000.0, None),
