@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from itertools import groupby
 
+from emcoop.metrics.matched import METRICS as MATCHED
+from emcoop.metrics.matched import Comparison
 from emcoop.metrics.registry import Metric, built_in
 
 HEAD = """\
@@ -13,6 +15,8 @@ HEAD = """\
 Every metric is a pure function of a trace, defined for any environment that states its tasks, constraints and
 progress. A value that does not apply is NaN, never 0 or 1. This page is generated from the code by
 `python -m emcoop.metrics.catalogue`.
+
+Metrics of matched runs, at the end, take two episodes; a sweep writes them to `matched.csv`.
 
 A package adds metrics through the entry-point group `emcoop.metrics`; an entry point names a function declared with
 `emcoop.metrics.metric`. Once the package is installed they stand in `emcoop list`, in every `score_trace` and in the
@@ -23,22 +27,22 @@ BETTER = {"higher": "higher is better", "lower": "lower is better", "neither": "
 
 def catalogue() -> str:
     """Return the page as Markdown: an overview table, then every metric with formula and details."""
-    metrics = list(built_in().values())
+    metrics: list[Metric | Comparison] = [*built_in().values(), *MATCHED]
     groups = [(module, list(members)) for module, members in groupby(metrics, _module)]
     rows = "\n".join(f"| [`{m.name}`](#{m.name}) | {m.symbol} | {m.description} |" for m in metrics)
     sections = "\n".join(_section(title, members) for title, members in groups)
     return f"{HEAD}\n| name | symbol | what it says |\n|---|---|---|\n{rows}\n\n{sections}"
 
 
-def _module(one: Metric) -> str:
+def _module(one: Metric | Comparison) -> str:
     return one.compute.__module__.rpartition(".")[2].capitalize()
 
 
-def _section(title: str, members: list[Metric]) -> str:
+def _section(title: str, members: list[Metric | Comparison]) -> str:
     return f"## {title}\n\n" + "\n".join(map(_entry, members))
 
 
-def _entry(one: Metric) -> str:
+def _entry(one: Metric | Comparison) -> str:
     low, high = (_bound(value) for value in one.range)
     return (
         f"### {one.name}\n\n{one.details}\n\n"

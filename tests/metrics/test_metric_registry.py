@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import math
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from emcoop.baselines.results import COLUMNS
 from emcoop.metrics import Metric, list_metrics, registry, score_trace
 from emcoop.metrics.catalogue import catalogue
 from emcoop.trace import Trace
@@ -36,6 +38,17 @@ def broken(trace):
 def score(trace):
     """A name that is taken."""
     return 0.0
+
+@metric("N", "none", (0, 1), "neither", "here")
+def seed(trace):
+    """The name of a column of every results table."""
+    return 0.0
+
+@metric("G", "none", (0, 1), "neither", "here")
+def collecting(trace):
+    """Whether the cyclic garbage collector runs."""
+    import gc
+    return float(gc.isenabled())
 
 plain = 3
 '''
@@ -114,6 +127,27 @@ def test_a_taken_name_stays_with_its_owner(install: Install) -> None:
     install("score = their_metrics:score")
     with pytest.warns(RuntimeWarning, match="the name is taken"):
         assert registry.all_metrics()["score"] is owner
+
+
+def test_no_metric_is_named_like_what_identifies_a_result(install: Install, empty_trace: Trace) -> None:
+    assert set(COLUMNS) == registry.RESERVED
+    assert registry.RESERVED.isdisjoint(registry.built_in())
+    install("seed = their_metrics:seed", "log_length = their_metrics:log_length")
+    with pytest.warns(RuntimeWarning, match="metric 'seed' from 'their_metrics:seed' is left out: the name is taken"):
+        values = score_trace(empty_trace)
+    assert "seed" not in values
+    assert values["log_length"] == 2.0
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_scoring_pauses_the_collector_and_leaves_it_as_it_was(install: Install, empty_trace: Trace, runs: bool) -> None:
+    install("collecting = their_metrics:collecting")
+    (gc.enable if runs else gc.disable)()
+    try:
+        assert score_trace(empty_trace)["collecting"] == 0.0
+        assert gc.isenabled() == runs
+    finally:
+        gc.enable()
 
 
 def test_metrics_are_callable_with_a_trace(empty_trace: Trace) -> None:
