@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -28,6 +29,7 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True):
         max_steps: Episode length in environment steps.
         env_kwargs, topology_spec, planner_spec, budgets: What `emcoop.run_episode` is called with.
         settings: Further arguments of it, those of the condition.
+        scale: Mean scores of the random and the oracle reference in its world, None if the suite states none.
     """
 
     id: str
@@ -47,11 +49,23 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True):
     planner_spec: Any
     budgets: dict[str, int]
     settings: dict[str, Any]
+    scale: tuple[float, float] | None = None
 
     @property
     def cell(self) -> tuple[str, str, int, str, str, str, str]:
         """What all seeds of this setting share."""
         return (self.env, self.variant, self.n_agents, self.topology, self.planner, self.regime, self.condition)
+
+
+def normalized(unit: Unit, score: float) -> float:
+    """Return a score on the scale of the suite: 0 = mean of the random reference in the same world, 1 = the oracle's.
+
+    It is not clipped. NaN if the suite states no references for the world.
+    """
+    if unit.scale is None:
+        return math.nan
+    low, high = unit.scale
+    return (score - low) / (high - low)
 
 
 class Place(NamedTuple):
@@ -152,8 +166,15 @@ def _unit(suite: Suite, digest: str, cell: _Cell, seed: int) -> Unit:
         planner=place.planner,
         condition=place.condition,
         settings=extra,
+        scale=_scale(suite, place, variant),
         **settings,
     )
+
+
+def _scale(suite: Suite, place: Place, variant: str) -> tuple[float, float] | None:
+    world = (place.env, variant, place.n_agents, place.condition)
+    ends = {(one.env, one.variant, one.n_agents, one.condition): (one.random, one.oracle) for one in suite.references}
+    return ends.get(world)
 
 
 def _budgets(common: Budgets | None, regime: Budgets) -> dict[str, int]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from emcoop.baselines.expansion import Unit, expand
+from emcoop.baselines.expansion import Unit, expand, normalized
 from emcoop.baselines.schema import Suite
 from emcoop.metrics.matched import Outcome
 from emcoop.metrics.pairing import COLUMNS, IDENTITY, Run, matched_rows
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MATCHED_TABLE = "matched.csv"
-MATCHED_COLUMNS = COLUMNS
+NORMALIZED = "normalized_score"
+MATCHED_COLUMNS = (*COLUMNS, NORMALIZED)
+"""Its columns; the last one is the score on the frozen scale of the suite, NaN if that states none."""
 
 
 def matched_table(units: Iterable[Unit], rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -27,7 +29,9 @@ def matched_table(units: Iterable[Unit], rows: Iterable[Mapping[str, Any]]) -> l
     """
     known = {unit.id: unit for unit in units}
     done = [row for row in rows if row["status"] == "completed" and row["unit"] in known]
-    return matched_rows(_run(known[row["unit"]], row) for row in done)
+    matched = matched_rows(_run(known[row["unit"]], row) for row in done)
+    scores = {row["unit"]: row.get("score", math.nan) for row in done}
+    return [{**row, NORMALIZED: normalized(known[row["unit"]], scores[row["unit"]])} for row in matched]
 
 
 def with_matched(results: pd.DataFrame, suite: Suite) -> pd.DataFrame:
@@ -35,7 +39,7 @@ def with_matched(results: pd.DataFrame, suite: Suite) -> pd.DataFrame:
     import pandas as pd
 
     rows: list[dict[str, Any]] = results.to_dict("records")  # type: ignore[assignment]
-    table = pd.DataFrame(matched_table(expand(suite), rows), columns=list(COLUMNS))
+    table = pd.DataFrame(matched_table(expand(suite), rows), columns=list(MATCHED_COLUMNS))
     added = table.drop(columns=[name for name in IDENTITY if name != "unit"])
     joined = results.merge(added, on="unit", how="left")
     texts = {name: "" for name in added.columns if name.startswith("reference_")}

@@ -186,8 +186,8 @@ def regret(episode: Outcome, reference: Outcome) -> float:
 @comparison(
     "S_norm", "(S - S_random) / (S_oracle - S_random)", (-math.inf, math.inf), "higher", "EmCoop", ("random+oracle",)
 )
-def normalised_score(episode: Outcome, floor: Outcome, ceiling: Outcome) -> float:
-    """Score on a scale where the random planner has 0 and the oracle 1.
+def paired_score(episode: Outcome, floor: Outcome, ceiling: Outcome) -> float:
+    """Score on a scale where the random planner has 0 and the oracle 1, both on this very seed.
 
     NaN where both score the same.
     """
@@ -204,7 +204,7 @@ METRICS = (
     drop_sensitivity,
     fault_tolerance,
     regret,
-    normalised_score,
+    paired_score,
 )
 """All of them, in the order of their columns."""
 

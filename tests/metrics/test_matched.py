@@ -49,7 +49,7 @@ def test_shares_of_nothing_do_not_apply() -> None:
     for one in (matched.coordination_overhead, matched.fault_tolerance, matched.regret):
         assert math.isnan(one(some, nothing)), one.name
     assert math.isnan(matched.coordination_efficiency(nothing, some))
-    assert math.isnan(matched.normalised_score(some, nothing, nothing))
+    assert math.isnan(matched.paired_score(some, nothing, nothing))
 
 
 def test_what_is_not_known_of_an_episode_stays_unknown() -> None:
@@ -63,7 +63,7 @@ def test_scores_against_silence_faults_oracle_and_random() -> None:
     assert matched.communication_value(half, Outcome(0.2)) == pytest.approx(0.3)
     assert matched.fault_tolerance(half, Outcome(0.8)) == pytest.approx(0.625)
     assert matched.regret(half, Outcome(0.8)) == pytest.approx(0.375)
-    assert matched.normalised_score(half, Outcome(0.1), Outcome(0.9)) == pytest.approx(0.5)
+    assert matched.paired_score(half, Outcome(0.1), Outcome(0.9)) == pytest.approx(0.5)
 
 
 def test_drop_sensitivity_is_the_slope_and_positive_where_loss_costs() -> None:

@@ -144,9 +144,9 @@ def test_random_and_oracle_are_taken_where_they_ran() -> None:
     )
     team = rows["team"]
     assert (team["reference_random"], team["reference_oracle"]) == ("random", "oracle")
-    assert team["normalised_score"] == pytest.approx(0.5)
+    assert team["paired_score"] == pytest.approx(0.5)
     assert team["regret"] == pytest.approx(1 - 5 / 9)
-    assert (rows["oracle"]["normalised_score"], rows["random"]["normalised_score"]) == (1.0, 0.0)
+    assert (rows["oracle"]["paired_score"], rows["random"]["paired_score"]) == (1.0, 0.0)
 
 
 def test_the_own_condition_regime_and_topology_come_first() -> None:
