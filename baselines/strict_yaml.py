@@ -1,4 +1,4 @@
-"""Read YAML written by others: size limit, no aliases (they can grow without bound), no repeated keys."""
+"""Read YAML written by others: size limit, no aliases (they can grow without bound), no merged or repeated keys."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from emcoop.errors import ConfigError
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 20
+MERGE = "tag:yaml.org,2002:merge"
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -25,6 +26,8 @@ class _StrictLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()
         for key_node, _ in node.value:
+            if key_node.tag == MERGE:
+                raise yaml.MarkedYAMLError(problem="merge keys (<<) are not allowed", problem_mark=key_node.start_mark)
             if not isinstance(key_node.value, str):
                 continue
             if key_node.value in seen:
@@ -67,8 +70,11 @@ def parse_yaml(text: str, source: str) -> dict[str, Any]:
         data = yaml.load(text, Loader=_StrictLoader)
     except yaml.YAMLError as error:
         raise ConfigError(f"{source} is not valid YAML: {_problem(error)}; correct that line") from error
-    except (RecursionError, ValueError) as error:
-        raise ConfigError(f"{source} cannot be read: {error or 'nested too deeply'}; simplify it") from error
+    except RecursionError:
+        raise ConfigError(f"{source} cannot be read: it is nested too deeply; flatten it") from None
+    except ValueError as error:
+        what = f"a number or date in it is none ({str(error)[:60]})"
+        raise ConfigError(f"{source} cannot be read: {what}; correct it") from error
     if not isinstance(data, dict):
         raise ConfigError(f"{source} holds {type(data).__name__}, not a mapping of keys to values; see the docs")
     plain = to_plain(data, source)

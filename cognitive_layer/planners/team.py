@@ -268,7 +268,8 @@ class TeamPlanner:
         peers = [i for i in context.reachable if i != self._leader and i not in self._reports]
         seen = context.view.task(task) if self._feedback and task not in ("", NOTHING) else None
         unknown = counts_of(task, None) if self._feedback and seen is None and task not in ("", NOTHING) else {}
-        facts = {**_rests_on(context, task), **_facts(context, NEWS, task=task or NOTHING, **unknown)}
+        said = _facts(context, NEWS, task=task or NOTHING, **unknown)
+        facts = {**said, **_rests_on(context, task), **said}
         return Message((self._leader, *peers), "ack", facts=facts)
 
     def _join(self, context: PlanningContext) -> Decision:
@@ -358,7 +359,8 @@ class TeamPlanner:
     def _commit(self, context: PlanningContext, task: str | None) -> tuple[Message, ...]:
         if not context.reachable:
             return ()
-        facts = {**_rests_on(context, task or NOTHING), **_facts(context, NEWS, task=task or NOTHING)}
+        said = _facts(context, NEWS, task=task or NOTHING)
+        facts = {**said, **_rests_on(context, task or NOTHING), **said}
         return (Message(EVERYONE, "commit", facts=facts),)
 
     def _tell_of(self, context: PlanningContext, task: str) -> tuple[Message, ...]:

@@ -39,22 +39,24 @@ class TraceError(EmCoopError, ValueError):
 
 
 class ReplayMismatch(EmCoopError):
-    """A replayed step whose state hash differs from the recorded one.
+    """A replayed step that differs from the recorded one, mostly in its state hash.
 
     Attributes:
         step: Environment step at which the first difference shows (0 = right after reset).
-        expected: State hash in the trace.
-        got: State hash of the re-executed episode.
+        expected: What the trace has.
+        got: What the re-executed episode has.
+        what: What differs.
     """
 
-    def __init__(self, step: int, expected: str, got: str) -> None:
+    def __init__(self, step: int, expected: str, got: str, what: str = "state hash") -> None:
         super().__init__(
-            f"replay differs at step {step}: the trace has state hash {expected}, re-execution gives {got}; "
+            f"replay differs at step {step}: the trace has {what} {expected}, re-execution gives {got}; "
             "the trace was altered or comes from another version of the environment"
         )
         self.step = step
         self.expected = expected
         self.got = got
+        self.what = what
 
 
 def unknown_name(kind: str, got: object, allowed: Iterable[str]) -> UnknownNameError:

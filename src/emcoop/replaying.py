@@ -19,7 +19,8 @@ def replay(trace: Trace | str | Path) -> int:
         The number of steps that were verified (step 0 not counted).
 
     Raises:
-        ReplayMismatch: A state hash, the progress, or the final score differs.
+        ReplayMismatch: A state hash, the progress, a reward or the final score differs; the trace goes on after the
+            world has ended, or calls an episode completed that goes on.
         TraceError: The trace names no known environment, or settings or actions that do not fit it.
     """
     if not isinstance(trace, Trace):
@@ -29,18 +30,27 @@ def replay(trace: Trace | str | Path) -> int:
         world = make_embodiment(
             episode.env_id, n_agents=episode.n_agents, max_steps=episode.max_steps, **episode.env_kwargs
         )
-        world.reset(episode.seed, episode.options)
+        outcome = world.reset(episode.seed, episode.options)
         for step in steps:
             if step.t > 0:
-                world.step(step.actions)
-            got = world.state_hash()
-            if got != step.state_hash:
-                raise ReplayMismatch(step.t, step.state_hash, got)
-            if world.progress() != step.progress:
-                raise ReplayMismatch(step.t, f"progress {step.progress}", f"progress {world.progress()}")
-    except ValueError as error:
+                if outcome.terminated or outcome.truncated:
+                    raise ReplayMismatch(step.t, f"after step {step.t - 1}", "the end", "another step")
+                outcome = world.step(step.actions)
+            _compare(step.t, "state hash", step.state_hash, world.state_hash())
+            _compare(step.t, "progress", step.progress, world.progress())
+            _compare(step.t, "reward", step.reward, outcome.reward)
+    except (ValueError, IndexError, OverflowError) as error:
         raise TraceError(f"the trace cannot be replayed: {error}") from error
-    end = trace.end
-    if end is not None and (end.score, end.raw_score) != world.scores():
-        raise ReplayMismatch(end.t, f"score {end.score}", f"score {world.scores()[0]}")
+    if (end := trace.end) is not None:
+        score, raw_score = world.scores()
+        _compare(end.t, "score", end.score, score)
+        _compare(end.t, "raw score", end.raw_score, raw_score)
+        _compare(end.t, "terminated", end.terminated, outcome.terminated)
+        if end.status == "completed" and not (outcome.terminated or outcome.truncated):
+            raise ReplayMismatch(end.t, "completed", "an episode that goes on", "status")
     return max(len(steps) - 1, 0)
+
+
+def _compare(step: int, what: str, expected: object, got: object) -> None:
+    if expected != got:
+        raise ReplayMismatch(step, str(expected), str(got), what)
