@@ -35,8 +35,8 @@ MAY_IMPORT = {
     ),
     "emcoop.leaderboards": (
         "emcoop.leaderboards",
-        "emcoop.cognitive_layer.monitors",
-        "emcoop.cognitive_layer.planners",
+        "emcoop.baselines",
+        "emcoop.cognitive_layer",
         "emcoop.envs",
         "emcoop.metrics",
         "emcoop.registration",
@@ -44,6 +44,7 @@ MAY_IMPORT = {
         "emcoop.trace",
         *FOUNDATION,
     ),
+    "emcoop.viewer": ("emcoop.viewer", "emcoop.metrics", "emcoop.registration", "emcoop.trace", *FOUNDATION),
     "emcoop.baselines": (
         "emcoop",
         "emcoop.baselines",

@@ -21,7 +21,7 @@ from emcoop.baselines.preflight import check_names
 from emcoop.baselines.schema import Condition, Suite
 from emcoop.baselines.strict_yaml import parse_yaml
 from emcoop.baselines.suite import load_suite
-from emcoop.cli import COMMANDS
+from emcoop.cli import COMMANDS, GROUPS
 from emcoop.cognitive_layer.budgets import Budgets
 from emcoop.cognitive_layer.channel import ChannelSettings
 from emcoop.cognitive_layer.mail import LOST
@@ -156,7 +156,7 @@ def test_the_readme_opens_with_words_a_picture_and_two_commands():
 
 def test_the_readme_names_exactly_the_commands_there_are():
     named = [name.split()[1] for name in first_names(table(README, "command"))]
-    assert named == list(COMMANDS)
+    assert named == [*COMMANDS, *GROUPS]
 
 
 def test_planners_and_topologies_are_those_registered():

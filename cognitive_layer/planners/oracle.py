@@ -13,14 +13,14 @@ from emcoop.cognitive_layer.asking import drive
 from emcoop.cognitive_layer.budgets import Budgets
 from emcoop.cognitive_layer.channel import Channel, ChannelSettings, channel_streams
 from emcoop.cognitive_layer.loop import Loop
-from emcoop.cognitive_layer.plan import RESUME, Decision, Plan, PlanningContext, Privileged, SeatSetup
+from emcoop.cognitive_layer.plan import RESUME, ActionCall, Decision, Plan, PlanningContext, Privileged, SeatSetup
 from emcoop.cognitive_layer.planners.allocation import FOR_ALL, Priority, allocate, open_tasks
 from emcoop.cognitive_layer.recorder import Recorder
 from emcoop.cognitive_layer.seat import Seat
 from emcoop.cognitive_layer.stages import I
 from emcoop.cognitive_layer.topologies import make_topology
 from emcoop.envs.embodiment import NO_TASK, Embodiment
-from emcoop.errors import ConfigError
+from emcoop.errors import ConfigError, unknown_name
 from emcoop.rng import generator
 
 
@@ -50,20 +50,24 @@ TRIAL_BUDGET = 200_000
 """Simulated agent-steps spent on choosing; counted, so that the choice does not depend on the machine."""
 
 
+MODES = ("team", "alone", "single")
+
+
 class OraclePlanner:
     """Follows the best of a few central schedules, chosen by trying them out in a clone of the world.
 
     Args:
-        alone: Whether it knows nothing of the others' plans: it sees the whole world, but schedules itself only. That
-            is the reference for what agreement is worth.
+        mode: `team`; `alone`: every agent sees the whole world but schedules itself only, knowing nothing of the
+            others' plans; `single`: agent 0 does so, and the others stand still. The last two are the references for
+            what agreement, and what a team at all, is worth.
     """
 
     immediate = True
 
-    def __init__(self, alone: bool = False) -> None:
-        if not isinstance(alone, bool):
-            raise ConfigError(f"alone={alone!r} does not fit: give true or false")
-        self._alone = alone
+    def __init__(self, mode: str = "team") -> None:
+        if mode not in MODES:
+            raise unknown_name("mode of the oracle", mode, MODES)
+        self._mode = mode
 
     def reset(self, setup: SeatSetup) -> None:
         """Take the privileged handle.
@@ -75,7 +79,7 @@ class OraclePlanner:
             raise ConfigError("the oracle needs privileged knowledge, which this seat does not get")
         self._me = setup.seat
         self._privileged = setup.privileged
-        if self._alone:
+        if self._mode != "team":
             me, shared = setup.seat, {"schedule": CANDIDATES[0]}
             self._privileged = Privileged(setup.privileged.embodiment, lambda: [me], shared)
 
@@ -83,6 +87,8 @@ class OraclePlanner:
         """Take this seat's part of the schedule."""
         if context.stage is I:
             return Decision(RESUME)
+        if self._mode == "single" and self._me > 0:
+            return Decision(Plan((ActionCall("wait", {"steps": max(context.steps_left, 1)}),)))
         if "schedule" not in self._privileged.shared:
             self._privileged.shared["schedule"] = best_schedule(self._privileged.embodiment)
         return Decision(scheduled_plan(self._privileged, self._me, self._privileged.shared["schedule"]))

@@ -12,11 +12,15 @@ from typing import Annotated
 import typer
 
 from emcoop.cli.bench import bench
+from emcoop.cli.calibration import suite
 from emcoop.cli.catalogue import list_all
 from emcoop.cli.episode import replay, run
+from emcoop.cli.leaderboard import leaderboard
 from emcoop.cli.play import play
 from emcoop.cli.serve import serve
+from emcoop.cli.submissions import submit
 from emcoop.cli.suites import report, sweep
+from emcoop.cli.view import view
 from emcoop.errors import EmCoopError
 from emcoop.version import __version__
 
@@ -26,10 +30,14 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "sweep": sweep,
     "report": report,
     "replay": replay,
+    "view": view,
     "play": play,
     "serve": serve,
     "bench": bench,
 }
+
+GROUPS: dict[str, typer.Typer] = {"suite": suite, "submit": submit, "leaderboard": leaderboard}
+"""Commands with commands of their own."""
 
 app = typer.Typer(
     name="emcoop",
@@ -39,6 +47,8 @@ app = typer.Typer(
 )
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)
+for _name, _group in GROUPS.items():
+    app.add_typer(_group, name=_name)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
