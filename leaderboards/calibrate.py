@@ -133,7 +133,7 @@ def _judge(world: World, talk: Talk, scores: Mapping[tuple[World, str, Talk | No
     gain = statistics.paired_difference(by_name["oracle"], by_name[lone], statistic="mean")
     reasons = []
     for low, high in pairwise(LADDER):
-        if statistics.paired_difference(by_name[high], by_name[low], statistic="mean").high < 0:
+        if means[high].value < means[low].value:
             reasons.append(f"{high} is below {low}")
     scale = means["oracle"].value - means["random"].value
     best = max(means[name].value for name in ("greedy", "team"))

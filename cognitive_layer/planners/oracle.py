@@ -101,12 +101,20 @@ def scheduled_plan(privileged: Privileged, me: int, schedule: Schedule) -> Plan:
     view = world.view(me, everything=True)
     if shared.get("step") != view.step or me not in shared["given"]:
         free = privileged.reasoning()
+        # Whoever is asked first: with one and the same view the topology's order of speaking changes nothing.
+        central = world.view(min(free), everything=True)
         committed: dict[str, int] = {}
         for i, task_id in task_of.items():
-            if i not in free and view.task(task_id) is not None:
+            if i not in free and central.task(task_id) is not None:
                 committed[task_id] = committed.get(task_id, 0) + 1
         given = allocate(
-            open_tasks(view, committed), free, view.travel, committed, schedule.priority, schedule.most, schedule.gather
+            open_tasks(central, committed),
+            free,
+            central.travel,
+            committed,
+            schedule.priority,
+            schedule.most,
+            schedule.gather,
         )
         shared["given"] = {i: given.get(i) for i in free}
         shared["step"] = view.step
