@@ -1,12 +1,12 @@
 """The answers at the top of the report, as sentences generated from the tables.
 
-A difference is stated only if its interval excludes zero; otherwise the sentence says that no difference is seen.
+A difference is stated only if its interval leaves out zero and its adjusted p is small, see `pairings.verdict`;
+otherwise the sentence says that no difference is seen, or calls it a hint.
 Names in backticks are shown as code.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,12 +14,21 @@ from typing import Any
 import pandas as pd
 
 from emcoop.metrics import statistics
-from emcoop.metrics.report.figures import OUTCOME_NAMES
-from emcoop.metrics.report.rows import ATTEMPTS, BASELINE, FIRST_FAILING, REFERENCES, Results, ordered, records
-from emcoop.metrics.report.style import NOT_APPLICABLE, counts, interval, listing, p_value, percent
+from emcoop.metrics.report.pairings import ALPHA, aside, effect, verdict
+from emcoop.metrics.report.rows import (
+    ATTEMPTS,
+    BASELINE,
+    FIRST_FAILING,
+    OUTCOME_NAMES,
+    REFERENCES,
+    Results,
+    ordered,
+    records,
+)
+from emcoop.metrics.report.style import NOT_APPLICABLE, counts, interval, listing, number, p_value, percent
 from emcoop.metrics.report.tables import ALL, cells, gather, mean, primary
 
-ALPHA = 0.05
+_MOST_DETAILS = 12
 
 
 @dataclass(frozen=True)
@@ -65,7 +74,9 @@ def which_team_size(results: Results, table: pd.DataFrame) -> Answer:
     sizes = sorted(rows["n_agents"].unique())
     for (planner, env, variant), part in rows.groupby(["planner", "env", "variant"], sort=False):
         world = f"{env} {variant}".strip()
-        leads[planner, world] = _size_lead(results, f"`{planner}` in {world}", (env, variant, planner), part, metric)
+        if len(part) > 1 or planner == results.focus:
+            where = f"`{planner}` in {world}"
+            leads[planner, world] = _size_lead(results, where, (env, variant, planner), part, metric)
         by_size = {row["n_agents"]: row for row in records(part)}
         for outcome in dict.fromkeys((metric, "score")):
             texts = [interval(gather(outcome, by_size[n])) if n in by_size else NOT_APPLICABLE for n in sizes]
@@ -75,6 +86,35 @@ def which_team_size(results: Results, table: pd.DataFrame) -> Answer:
     header = ["planner", "environment", "outcome", *(f"{n} agent{'s' if n > 1 else ''}" for n in sizes)]
     note = f"{results.regime.capitalize()} regime, topologies pooled; {counts(rows[f'{metric}_n'])} per entry."
     return Answer(question, " ".join(first), rest, header, grid, note)
+
+
+def what_differs(results: Results, table: pd.DataFrame, question: str, names: Sequence[str]) -> list[Answer]:
+    """Answer from paired differences: what they come to over all topologies, then topology by topology.
+
+    Args:
+        results: The episodes.
+        table: Of `pairings.planner_options` or `pairings.robustness`; no row, no answer.
+        question: Of the answer.
+        names: Columns that say what is compared; the last of them with `than`.
+    """
+    if not len(table):
+        return []
+    shown = {name.partition(" (")[0] for name in results.regimes} | set(results.regimes)
+    pooled = table[(table["env"] == ALL) & table["regime"].isin(shown)]
+    leads: list[str] = []
+    details: list[str] = []
+    for key, rows in pooled.groupby([*names, "than", "regime"], sort=False):
+        *who, than, regime = (str(part) for part in key)
+        for row in records(rows):
+            where = "all topologies" if row["topology"] == ALL else f"`{row['topology']}`"
+            says = {
+                "better": "better", "worse": "worse", "same": "no difference seen", "unknown": "too few pairs",
+                "hint": f"a hint only, p is above {ALPHA} after correction",
+            }[verdict(row)]  # fmt: skip
+            text = f"{', '.join(f'`{part}`' for part in who)} against `{than}`, {regime} regime, {where}: "
+            text += f"{_numbers(row)}; {says}."
+            (details if leads and row["topology"] != rows["topology"].iloc[0] else leads).append(text)
+    return [Answer(question, " ".join(leads[:3]), [*leads[3:], *details][:_MOST_DETAILS])]
 
 
 def what_failed(results: Results, failures: pd.DataFrame, status: pd.DataFrame, missing: pd.DataFrame) -> Answer:
@@ -118,7 +158,7 @@ def _other_conditions(results: Results) -> list[str]:
 def _topology_lead(planner: str, rows: pd.DataFrame, disputed: set[str], regime: str) -> str:
     verdicts: dict[str, list[str]] = {"better": [], "worse": [], "hint": [], "same": [], "unknown": [], "disputed": []}
     for row in records(rows):
-        verdicts["disputed" if row["topology"] in disputed else _verdict(row)].append(str(row["topology"]))
+        verdicts["disputed" if row["topology"] in disputed else verdict(row)].append(str(row["topology"]))
     does = [
         f"does {kind} than `{BASELINE}` under {listing(verdicts[kind])}"
         for kind in ("better", "worse")
@@ -138,42 +178,42 @@ def _topology_lead(planner: str, rows: pd.DataFrame, disputed: set[str], regime:
     return f"In the {regime} regime, with `{planner}`, {'; '.join(rest)}."
 
 
-def _verdict(row: dict[str, Any]) -> str:
-    effect = gather("difference", row)
-    if not math.isfinite(effect.low):
-        return "unknown"
-    if not effect.excludes():
-        return "same"
-    if row["p_holm"] > ALPHA:
-        return "hint"
-    return "better" if effect.value > 0 else "worse"
-
-
 def _effect_sentence(row: dict[str, Any], family: int) -> str:
-    effect = gather("difference", row)
     head = f"`{row['planner']}`, `{row['topology']}` against `{BASELINE}`"
-    left_out = int(row["missing"] + row["dropped"])
-    pairs = f"{effect.n} pairs" + (f", {left_out} missing" if left_out else "")
-    if effect.n == 0:
-        return f"{head}: no pair of completed episodes ({pairs})."
-    numbers = f"{OUTCOME_NAMES[row['metric']]} {interval(effect, signed=True)}, {pairs}"
+    if not row["difference_n"]:
+        return f"{head}: no pair of completed episodes ({_pairs(row)})."
     tail = {
         "better": "",
         "worse": "",
         "same": "; no difference seen",
         "unknown": "; one pair says nothing",
         "hint": f"; a hint only, p is above {ALPHA} after correction for {family} comparisons",
-    }[_verdict(row)]
-    p = f", Holm-adjusted p {p_value(row['p_holm'])}" if effect.n > 1 else ""
-    return f"{head}: {numbers}{p}{tail}."
+    }[verdict(row)]
+    return f"{head}: {_numbers(row)}{tail}."
+
+
+def _numbers(row: dict[str, Any]) -> str:
+    """Write mean and median of a row, first the one it rests on with its interval, then pairs and p."""
+    name, other = aside(row)
+    text = f"{OUTCOME_NAMES[row['metric']]} {interval(effect(row), signed=True)} ({row['statistic']}; {name} "
+    text += f"{number(other.value, signed=True)}), {_pairs(row)}"
+    return text + (f", Holm-adjusted p {p_value(row['p_holm'])}" if row["difference_n"] > 1 else "")
+
+
+def _pairs(row: dict[str, Any]) -> str:
+    left_out = int(row["missing"] + row["dropped"])
+    parts = [f"{row['difference_n']} pairs"]
+    parts += [f"{row['equal']} of them equal"] if row["equal"] else []
+    return ", ".join(parts + ([f"{left_out} missing"] if left_out else []))
 
 
 def _disagreement(planner: str, topology: str, effects: pd.DataFrame, regime: str) -> str:
     """Say so when environments point in opposite directions, which pooling hides."""
     rows = effects[(effects["regime"] == regime) & (effects["planner"] == planner) & (effects["env"] != ALL)]
     rows = rows[rows["topology"] == topology]
-    up = list(rows.loc[rows["difference_low"] > 0, "env"])
-    down = list(rows.loc[rows["difference_high"] < 0, "env"])
+    known = {str(row["env"]): effect(row) for row in records(rows)}
+    up = [env for env, found in known.items() if found.low > 0]
+    down = [env for env, found in known.items() if found.high < 0]
     if not up or not down:
         return ""
     return (

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
+from itertools import pairwise
+from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emcoop.errors import TraceError
+from emcoop.metrics import resampling, statistics
 from emcoop.metrics.report import style
-from emcoop.metrics.report.rows import BASELINE, REFERENCES, Results, records
+from emcoop.metrics.report.examples import Examples, described
 from emcoop.metrics.report.style import Drawn
 from emcoop.metrics.resampling import FloatArray
-from emcoop.trace import Trace, read_trace
+from emcoop.trace import Trace
 from emcoop.trace.schema import Constraint, End, Step
 
 if TYPE_CHECKING:
@@ -21,35 +23,25 @@ if TYPE_CHECKING:
 
 QUESTION = "What happened in one episode?"
 BANDS = ("dependency", "participation", "spatial", "temporal", "joint")
-_TRIES = 5
+_MOST_SIBLINGS = 20
 _FOCUS = (*style.PALETTE[:6], "#8C6D31")  # the seven tasks most worked on, then one colour for all others
 _OTHER_TASK = "#B0B0B0"
 
 
-def process_trace(results: Results, traces: Path | None) -> Drawn:
-    """Draw progress, constraint bands and task focus of an example episode.
+def process_trace(examples: Examples) -> Drawn:
+    """Draw progress, constraint bands and task focus of an example episode, before the mean of its cell."""
+    for trace, row in examples.episodes():
+        return _draw(trace, row, examples.siblings(row, _MOST_SIBLINGS))
+    return Drawn("process_trace", QUESTION, absent=examples.problem)
 
-    Args:
-        results: The episodes; the planner in focus, a topology with communication and a middle team size come first.
-        traces: Folder that the `trace` column is relative to, or the folder the files lie in.
-    """
-    if traces is None:
-        return Drawn("process_trace", QUESTION, absent="No folder with traces was given.")
-    candidates = _candidates(results)
-    found = [(path, row) for row in candidates if (path := _locate(traces, row["trace"])) is not None]
-    problem = "no completed episode names its trace"
-    if candidates and not found:
-        problem = f"{candidates[0]['trace']!r} and the others are not in the traces folder"
-    for path, row in found[:_TRIES]:
-        try:
-            trace = read_trace(path)
-        except TraceError as error:
-            problem = str(error)
-            continue
-        if len(trace.of(Step)) > 1:
-            return _draw(trace, row)
-        problem = f"{row['trace']!r} has no steps"
-    return Drawn("process_trace", QUESTION, absent=f"No example episode can be drawn: {problem}.")
+
+def progress_of(traces: Sequence[Trace], horizon: int) -> FloatArray:
+    """Return the progress of several episodes, shape (episodes, horizon + 1); after its end each stays where it was."""
+    out = np.zeros((len(traces), horizon + 1))
+    for line, trace in zip(out, traces, strict=True):
+        for step in trace.of(Step):
+            line[min(step.t, horizon) :] = step.progress
+    return out
 
 
 def bands(trace: Trace, horizon: int) -> FloatArray:
@@ -90,33 +82,7 @@ def focus(trace: Trace, horizon: int) -> tuple[NDArray[np.int64], list[str]]:
     return out, tasks
 
 
-def _candidates(results: Results) -> list[dict[str, Any]]:
-    shown = results.shown[results.shown["trace"] != ""]
-    if not len(shown):
-        return []
-    middle = float(np.median(shown["n_agents"]))
-    return sorted(
-        records(shown),
-        key=lambda row: (
-            row["planner"] != results.focus,
-            row["planner"] in REFERENCES,
-            row["topology"] == BASELINE,
-            abs(row["n_agents"] - middle),
-            row["seed"],
-        ),
-    )
-
-
-def _locate(traces: Path, name: str) -> Path | None:
-    """Find a trace below the folder; names that lead out of it are not followed."""
-    root = traces.resolve()
-    for path in (root / name, root / Path(name.replace("\\", "/")).name):
-        if path.resolve().is_relative_to(root) and path.is_file():
-            return path
-    return None
-
-
-def _draw(trace: Trace, row: dict[str, Any]) -> Drawn:
+def _draw(trace: Trace, row: dict[str, Any], cell: Sequence[Trace]) -> Drawn:
     steps = trace.of(Step)
     horizon = max(step.t for step in steps)
     agents, tasks = focus(trace, horizon)
@@ -125,25 +91,50 @@ def _draw(trace: Trace, row: dict[str, Any]) -> Drawn:
         QUESTION, 4.0 + raster, 3, 1, sharex=True, height_ratios=[1.7, 1.3, raster], gridspec_kw={"hspace": 0.08}
     )
     progress, constraint, who = grid[:, 0]
+    _cell(progress, cell, horizon)
     _progress(progress, steps, trace.end)
     _constraint_bands(constraint, bands(trace, horizon), figure)
     _task_focus(who, agents, tasks)
     who.set_xlabel("environment step")
-    who.set_xlim(0, horizon * 1.002)
-    caption = (
-        f"Example: {row['env']} {row['variant']}".rstrip()
-        + f", {row['n_agents']} agents, planner `{row['planner']}`, topology `{row['topology']}`, {row['regime']} "
-        f"regime, seed {row['seed']}. One episode, so no interval. Bands: share of the required agents, mean over the "
-        "tasks somebody was committed to; hatched where there was none."
+    who.set_xlim(0, horizon * 1.02)
+    caption = f"Example: {described(row)}. Line: its progress. "
+    if len(cell) > 1:
+        ends = [trace.end.score for trace in cell if trace.end is not None]
+        caption += (
+            f"Grey: mean progress and score of the {len(cell)} episodes of its cell, other seeds included, with 95 % "
+            f"intervals (score {style.interval(statistics.mean(ends))}, n = {len(ends)}). "
+        )
+    else:
+        caption += "The only episode of its cell, so no interval. "
+    caption += (
+        "Bands: share of the required agents, mean over the tasks somebody was committed to; hatched where there was "
+        "none. Task focus: the task each agent was committed to."
     )
     if not trace.complete:
         caption += f" Note: {trace.problem}."
     return Drawn("process_trace", QUESTION, caption, figure)
 
 
+def _cell(axes: Axes, traces: Sequence[Trace], horizon: int) -> None:
+    """Draw mean progress and score of a cell behind the example, with intervals."""
+    if len(traces) < 2:
+        return
+    lines = progress_of(traces, horizon)
+    x = np.arange(horizon + 1)
+    low, high = resampling.mean_bounds(
+        lines, np.zeros(len(lines), dtype=np.int64), statistics.DRAWS, np.random.default_rng(0), 0.95
+    )
+    axes.fill_between(x, low, high, color=style.LIGHT, lw=0, step="post", label=f"mean of {len(traces)} seeds, 95 %")
+    axes.plot(x, lines.mean(axis=0), color=style.GREY, lw=1.0, ls="--", drawstyle="steps-post")
+    score = statistics.mean([trace.end.score for trace in traces if trace.end is not None])
+    axes.errorbar([horizon * 1.012], [score.value], yerr=style.whiskers([score]), color=style.INK, marker="D", ms=4,
+                  mfc="white", lw=1.2, capsize=2.5, clip_on=False, ls="none", label="score of the cell")  # fmt: skip
+
+
 def _progress(axes: Axes, steps: list[Step], end: End | None) -> None:
     axes.plot([step.t for step in steps], [step.progress for step in steps], color=style.PALETTE[0], lw=1.6,
-              drawstyle="steps-post")  # fmt: skip
+              drawstyle="steps-post", label="this episode")  # fmt: skip
+    axes.legend(loc="upper left", fontsize=style.SMALL)
     axes.set_ylim(-0.03, 1.05)
     axes.set_ylabel("progress")
     axes.grid(axis="y")
@@ -184,9 +175,25 @@ def _task_focus(axes: Axes, agents: NDArray[np.int64], tasks: list[str]) -> None
                 vmin=-0.5, vmax=len(colors) - 0.5, extent=extent)  # fmt: skip
     axes.set_ylabel("agent")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    handles = [Patch(color=color, label=task) for color, task in zip(_FOCUS, tasks, strict=False)]
+    letters = dict(enumerate(ascii_uppercase[:named]))
+    for agent, line in enumerate(agents):
+        for first, last in _runs(line):
+            if line[first] in letters and last - first >= 0.03 * agents.shape[1] and len(agents) <= 16:
+                box = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+                axes.text((first + last) / 2, agent, letters[line[first]], ha="center", va="center",
+                          fontsize=style.SMALL, bbox=box)  # fmt: skip
+    handles = [
+        Patch(color=color, label=f"{letter} {task}")
+        for color, letter, task in zip(_FOCUS, letters.values(), tasks, strict=False)
+    ]
     if len(tasks) > named:
         handles.append(Patch(color=_OTHER_TASK, label=f"{len(tasks) - named} other tasks"))
     handles.append(Patch(facecolor="white", edgecolor=style.LIGHT, label="no task"))
-    axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.005, 1.0), fontsize=7, title="committed to",
-                title_fontsize=7.5, borderaxespad=0)  # fmt: skip
+    axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.005, 1.0), fontsize=style.SMALL,
+                title="committed to",                title_fontsize=style.SMALL, borderaxespad=0)  # fmt: skip
+
+
+def _runs(line: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Return begin and end (exclusive) of every run of equal values."""
+    cuts = [0, *(np.flatnonzero(np.diff(line)) + 1).tolist(), len(line)]
+    return list(pairwise(cuts))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import math
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's palette, told apart with every common form of colour blindness; grey is kept for the baseline.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-GREY = "#6B6B6B"
+GREY = "#595959"
 LIGHT = "#D9D9D9"
 INK = "#1A1A1A"
 MARKERS = ("s", "^", "D", "v", "P", "X", "*")
-LINES = ("-", "--", "-.", ":")
+LINES = ("-", "--", "-.")
 HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\")
 CONSTRAINTS = {
     "dependency": PALETTE[4],
@@ -37,8 +38,13 @@ CONSTRAINTS = {
     "temporal": PALETTE[1],
     "other": LIGHT,
 }
-WIDTH = 8.6
-"""Inches; at 9 points the text stays readable on a page of A4."""
+CONSTRAINT_HATCHES = {
+    "dependency": "", "participation": "////", "spatial": "....", "temporal": "xxxx", "other": "\\\\",
+}  # fmt: skip
+WIDTH = 7.2
+"""Inches: a page of A4 without its margins, so that print does not shrink the text."""
+SMALL = 7.5
+"""Points; no text is smaller."""
 
 NOT_APPLICABLE = "n/a"
 MINUS = "−"
@@ -46,10 +52,11 @@ MINUS = "−"
 
 @dataclass(frozen=True)
 class Look:
-    """Colour and marker of one line."""
+    """Colour, marker and dashes of one line."""
 
     color: str
     marker: str
+    line: str = "-"
 
 
 @dataclass(frozen=True)
@@ -74,8 +81,17 @@ class Drawn:
 def looks(topologies: Sequence[str]) -> dict[str, Look]:
     """Give every topology its colour and marker, the same in all figures."""
     others = [name for name in ordered("topology", topologies) if name != BASELINE]
-    found = {name: Look(PALETTE[i % len(PALETTE)], MARKERS[i % len(MARKERS)]) for i, name in enumerate(others)}
-    return {BASELINE: Look(GREY, "o")} | found
+    found = {
+        name: Look(PALETTE[i % len(PALETTE)], MARKERS[i % len(MARKERS)], LINES[i % len(LINES)])
+        for i, name in enumerate(others)
+    }
+    return {BASELINE: Look(GREY, "o", ":")} | found
+
+
+def planner_colors(planners: Sequence[str]) -> dict[str, str]:
+    """Give every planner its colour; the random one is grey."""
+    others = [name for name in ordered("planner", planners) if name != "random"]
+    return {"random": GREY} | {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(others)}
 
 
 def shades(count: int) -> list[str]:
@@ -93,8 +109,10 @@ def drawing() -> Iterator[None]:
 
     settings: Any = {
         "font.family": ["DejaVu Sans"],
-        "font.size": 9,
-        "axes.titlesize": 9,
+        "font.size": 8.5,
+        "axes.titlesize": 8.5,
+        "xtick.labelsize": 8,
+        "ytick.labelsize": 8,
         "axes.titleweight": "bold",
         "axes.spines.top": False,
         "axes.spines.right": False,
@@ -103,6 +121,7 @@ def drawing() -> Iterator[None]:
         "axes.grid": False,
         "grid.color": "#E4E4E4",
         "grid.linewidth": 0.7,
+        "text.parse_math": False,  # names of planners may hold dollar signs
         "text.color": INK,
         "axes.labelcolor": INK,
         "xtick.color": INK,
@@ -126,14 +145,15 @@ def canvas(question: str, height: float, rows: int = 1, columns: int = 1, **kwar
 
     figure = Figure(figsize=(WIDTH, height))
     FigureCanvasAgg(figure)
-    figure.suptitle(question, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    figure.suptitle(textwrap.fill(question, 82), x=0.01, ha="left", fontsize=10.5, fontweight="bold")
     return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
 
 
 def legend_below(figure: Figure, handles: Sequence[Any], labels: Sequence[str], title: str = "") -> None:
     """Put one legend for all panels under them."""
-    figure.legend(handles, labels, loc="outside lower left", ncols=min(6, max(1, len(labels))), title=title or None,
-                  alignment="left")  # fmt: skip
+    longest = max((len(label) for label in labels), default=1)
+    columns = max(1, min(len(labels), int(100 / (longest + 6))))
+    figure.legend(handles, labels, loc="outside lower left", ncols=columns, title=title or None, alignment="left")
 
 
 def whiskers(estimates: Sequence[Estimate]) -> FloatArray:

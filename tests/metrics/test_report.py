@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 from emcoop.errors import ConfigError
-from emcoop.metrics.report import build_report, findings, process, rows, style, tables
+from emcoop.metrics.report import build_report, findings, pairings, process, rows, style, tables
+from emcoop.metrics.report.examples import Examples
 from emcoop.trace import Trace, TraceWriter
 from emcoop.trace.schema import Constraint, End, Episode, Run, Step
 
@@ -155,14 +156,15 @@ def test_every_figure_and_table_is_a_file_too(full: tuple[Path, Page]) -> None:
     out, parsed = full
     names = {path.stem for path in (out / "figures").glob("*.png")}
     assert names == {"topology_effect", "team_size", "collaboration_radar", "decision_overhead", "first_failing",
-                     "process_trace", "planners"}  # fmt: skip
+                     "breakdown", "process_trace", "planners", "scaling", "cost_frontier"}  # fmt: skip
     assert names == {path.stem for path in (out / "figures").glob("*.pdf")}
     assert parsed.tags.count("img") == len(names)
     for link in parsed.links:
         if link.startswith("data:"):
             assert b"<svg" in base64.b64decode(link.split(",")[1])[:400]
     for path in (out / "tables").glob("*.csv"):
-        assert len(pd.read_csv(path)) > 0, path
+        unknown = {"failure_profile", "matched_runs", "other_metrics", "planner_options", "robustness"}
+        assert path.stem in unknown or len(pd.read_csv(path)) > 0, path
 
 
 def test_summary_says_what_the_results_hold_and_no_more(full: tuple[Path, Page]) -> None:
@@ -191,7 +193,7 @@ def test_errors_and_names_are_escaped(full: tuple[Path, Page], tmp_path: Path) -
 
 
 def test_effect_matches_the_mean_of_what_was_put_in() -> None:
-    effects = tables.topology_effects(rows.prepare(synthetic(seeds=20)))
+    effects = pairings.topology_effects(rows.prepare(synthetic(seeds=20)))
     matched = effects[effects["regime"] == "matched"].set_index("topology")
     for topology, gain in (("centralized", 0.08), ("decentralized", 0.04), ("debate", 0.0)):
         assert matched.loc[topology, "difference_low"] <= gain <= matched.loc[topology, "difference_high"]
@@ -202,26 +204,26 @@ def test_effect_matches_the_mean_of_what_was_put_in() -> None:
 def test_pairs_rest_on_the_same_world_and_seed_and_count_what_is_missing() -> None:
     results = synthetic(planners=("team",), sizes=(2, 4), regimes=("matched",), seeds=3)
     lost = (results["topology"] == "debate") & (results["seed"] == 1) & (results["n_agents"] == 4)
-    effects = tables.topology_effects(rows.prepare(results[~lost])).set_index("topology")
+    effects = pairings.topology_effects(rows.prepare(results[~lost])).set_index("topology")
     assert (effects.loc["debate", "difference_n"], effects.loc["debate", "missing"]) == (5, 1)
     assert (effects.loc["centralized", "difference_n"], effects.loc["centralized", "missing"]) == (6, 0)
 
 
 def test_without_progress_the_score_is_compared() -> None:
-    effects = tables.topology_effects(rows.prepare(synthetic(planners=("team",)).drop(columns="progress_auc")))
+    effects = pairings.topology_effects(rows.prepare(synthetic(planners=("team",)).drop(columns="progress_auc")))
     assert set(effects["metric"]) == {"score"}
     assert effects["difference"].notna().all()
 
 
 def test_teams_of_one_do_not_dilute_the_topology_effect() -> None:
-    effects = tables.topology_effects(rows.prepare(synthetic(planners=("team",), sizes=(1, 4), seeds=4)))
+    effects = pairings.topology_effects(rows.prepare(synthetic(planners=("team",), sizes=(1, 4), seeds=4)))
     assert set(effects["difference_n"]) == {4}
 
 
 def test_a_hint_is_not_called_an_effect() -> None:
     results = synthetic(planners=("team",), sizes=(4,), regimes=("matched",), seeds=4)
     data = rows.prepare(results)
-    effects = tables.topology_effects(data)
+    effects = pairings.topology_effects(data)
     assert effects.set_index("topology").loc["centralized", "difference_low"] > 0
     lead = findings.which_topology(data, effects).lead
     assert "does better" not in lead
@@ -232,7 +234,7 @@ def test_environments_that_disagree_are_not_pooled_into_a_claim() -> None:
     results = synthetic(envs=("Cube-v0", "Other-v0"), planners=("team",), regimes=("matched",), seeds=8)
     results.loc[(results["env"] == "Other-v0") & (results["topology"] == "centralized"), "progress_auc"] -= 0.2
     data = rows.prepare(results)
-    answer = findings.which_topology(data, tables.topology_effects(data))
+    answer = findings.which_topology(data, pairings.topology_effects(data))
     assert "environments disagree about `centralized`" in answer.lead
     assert any("better in `Cube-v0`, worse in `Other-v0`" in detail for detail in answer.details)
 
@@ -257,7 +259,7 @@ def test_not_applicable_is_neither_zero_nor_drawn(full: tuple[Path, Page]) -> No
 
 
 def test_planners_are_compared_rung_by_rung() -> None:
-    table = tables.planners(rows.prepare(synthetic())).set_index(["planner", "than"])
+    table = pairings.planners(rows.prepare(synthetic())).set_index(["planner", "than"])
     assert list(table.index) == [("greedy", "random"), ("team", "greedy"), ("oracle", "team")]
     assert (table["difference_low"] > 0).all()
     assert set(table["missing"]) == {0}  # topologies that only one of them ran are not missing pairs
@@ -266,7 +268,7 @@ def test_planners_are_compared_rung_by_rung() -> None:
 def test_planners_without_a_shared_topology_are_paired_by_world() -> None:
     results = synthetic(planners=("greedy", "team"), sizes=(2,), regimes=("matched",), seeds=5)
     results = results[(results["planner"] == "greedy") | (results["topology"] != "individual")]
-    table = tables.planners(rows.prepare(results)).iloc[0]
+    table = pairings.planners(rows.prepare(results)).iloc[0]
     assert (table["paired_on"], table["difference_n"]) == ("world, seed", 5)
 
 
@@ -286,7 +288,7 @@ def test_trace_names_that_lead_nowhere_or_outside_are_not_followed(tmp_path: Pat
     episode_trace(tmp_path / "outside.jsonl.gz")
     results = synthetic(planners=("team",), sizes=(2,), seeds=1).assign(trace=name)
     (tmp_path / "inside").mkdir()
-    drawn = process.process_trace(rows.prepare(results), tmp_path / "inside")
+    drawn = process.process_trace(Examples(rows.prepare(results), tmp_path / "inside"))
     assert drawn.figure is None
     assert "No example episode can be drawn" in drawn.absent
 
@@ -294,7 +296,7 @@ def test_trace_names_that_lead_nowhere_or_outside_are_not_followed(tmp_path: Pat
 def test_a_damaged_trace_is_said_not_raised(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl.gz").write_bytes(b"not a trace")
     results = synthetic(planners=("team",), sizes=(2,), seeds=1).assign(trace="x.jsonl.gz")
-    assert "x.jsonl.gz" in process.process_trace(rows.prepare(results), tmp_path).absent
+    assert "x.jsonl.gz" in process.process_trace(Examples(rows.prepare(results), tmp_path)).absent
 
 
 SMALL = {"planners": ("greedy", "team"), "sizes": (2,), "seeds": 2}
@@ -347,8 +349,10 @@ def test_results_read_back_from_csv_give_the_same_tables(tmp_path: Path) -> None
     pd.testing.assert_frame_equal(tables.main(rows.prepare(results)), tables.main(rows.prepare(again)))
 
 
-def test_matplotlib_settings_are_left_alone(tmp_path: Path) -> None:
+def test_matplotlib_settings_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import matplotlib
+
+    monkeypatch.setattr(style, "save", lambda drawn, folder: "")
 
     before = dict(matplotlib.rcParams)
     build_report(synthetic(planners=("team",), sizes=(2,), seeds=1), tmp_path, title="x")
@@ -366,17 +370,24 @@ def test_conditions_are_cells_of_their_own_and_never_pooled():
     plain = synthetic(planners=("greedy", "team"), sizes=(2, 4))
     lossy = plain.assign(condition="lossy", progress_auc=plain["progress_auc"] / 2)
     both, one = rows.prepare(pd.concat([plain, lossy])), rows.prepare(plain)
-    for table in (tables.main, tables.topology_effects, tables.team_size, tables.process, tables.failures, tables.axes):
+    for table in (
+        tables.main,
+        pairings.topology_effects,
+        tables.team_size,
+        tables.process,
+        tables.failures,
+        tables.axes,
+    ):
         made = table(both)
         assert set(made["regime"]) == {"open", "matched", "open (lossy)", "matched (lossy)"}
         unnamed = made[~made["regime"].str.contains("lossy")].reset_index(drop=True)
         pd.testing.assert_frame_equal(unnamed, table(one))
-    answer = findings.which_topology(both, tables.topology_effects(both))
-    assert answer.lead == findings.which_topology(one, tables.topology_effects(one)).lead
+    answer = findings.which_topology(both, pairings.topology_effects(both))
+    assert answer.lead == findings.which_topology(one, pairings.topology_effects(one)).lead
     assert answer.details[-1].startswith("Of the `matched (lossy)` regime the tables tell")
 
 
 def test_claims_about_topologies_rest_on_the_first_condition_when_all_have_names():
     named = rows.prepare(synthetic(planners=("greedy", "team"), sizes=(2, 4)).assign(condition="clean"))
-    answer = findings.which_topology(named, tables.topology_effects(named))
+    answer = findings.which_topology(named, pairings.topology_effects(named))
     assert answer.lead.startswith("In the matched (clean) regime")
