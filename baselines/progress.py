@@ -140,6 +140,8 @@ def _live(console: Console, tally: Tally) -> Iterator[Note]:
 
         def note(unit: Unit, result: Result) -> None:
             tally.add(unit, result)
+            if result.status not in SCORED:
+                bar.console.print(f"spoilt: {unit.id}: {result.error}", markup=False)
             bar.update(task, completed=tally.done, description=f"{tally.line()} · {unit.id}")
 
         yield note

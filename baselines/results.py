@@ -85,21 +85,28 @@ class Store:
         self._path = path
         with _explained(path):
             self._db = sqlite3.connect(path, isolation_level=None)
+        try:
+            self._prepare(suite_hash)
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _prepare(self, suite_hash: str) -> None:
+        with _explained(self._path):
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
+            _check_pages(self._db)
             if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name='about'").fetchone():
                 about = {"suite_hash": suite_hash, "emcoop": __version__, "layout": LAYOUT}
                 values = ", ".join(f"('{key}', '{value}')" for key, value in about.items())
                 self._db.executescript(f"BEGIN IMMEDIATE;{_LAYOUT}INSERT INTO about VALUES {values};COMMIT;")
-        try:
-            _check_owner(_about(self._db, path), suite_hash, path.parent)
-        except ConfigError:
-            self._db.close()
-            raise
+        _check_owner(_about(self._db, self._path), suite_hash, self._path.parent)
 
     def finished(self) -> dict[str, Result]:
         """Return the units that have a scored attempt, and that attempt."""
-        return {row["unit"]: row["result"] for row in _final_rows(self._db) if row["result"].status in SCORED}
+        with _explained(self._path):
+            rows = list(_final_rows(self._db))
+        return {row["unit"]: row["result"] for row in rows if row["result"].status in SCORED}
 
     def append(self, unit: Unit, result: Result) -> None:
         """Write one attempt and make it durable before returning.
@@ -118,6 +125,18 @@ class Store:
             self._db.execute(f"INSERT INTO attempts VALUES ({marks})", [*values, json.dumps(metrics)])
             self._db.execute("INSERT INTO wall_times VALUES (?, ?, ?)", (unit.id, number, result.seconds))
 
+    def set_aside(self, unit: Unit, reason: str) -> None:
+        """Let the scored attempt of a unit count as spoilt, so that it is run again; it is kept, with the reason.
+
+        Raises:
+            EmCoopError: The disk refuses.
+        """
+        with _explained(self._path), self._transaction():
+            self._db.execute(
+                "UPDATE attempts SET status = 'infra_error', error = ? WHERE unit = ? AND status != 'infra_error'",
+                (reason, unit.id),
+            )
+
     def add_session(self, about: dict[str, Any], seconds: float) -> None:
         """Note one run of the sweep: where it ran (`about`, plain data) and for how many seconds."""
         with _explained(self._path), self._transaction():
@@ -127,9 +146,10 @@ class Store:
 
     def provenance(self) -> dict[str, Any]:
         """Return what may differ between two runs of the same sweep: sessions, wall time, spoilt attempts."""
-        sessions = self._db.execute("SELECT about, seconds FROM sessions ORDER BY id").fetchall()
-        (seconds,) = self._db.execute("SELECT coalesce(sum(seconds), 0) FROM wall_times").fetchone()
-        (spoilt,) = self._db.execute("SELECT count(*) FROM attempts WHERE status = 'infra_error'").fetchone()
+        with _explained(self._path):
+            sessions = self._db.execute("SELECT about, seconds FROM sessions ORDER BY id").fetchall()
+            (seconds,) = self._db.execute("SELECT coalesce(sum(seconds), 0) FROM wall_times").fetchone()
+            (spoilt,) = self._db.execute("SELECT count(*) FROM attempts WHERE status = 'infra_error'").fetchone()
         return {
             "sessions": [{**json.loads(about), "wall_seconds": wall} for about, wall in sessions],
             "episode_seconds": seconds,
@@ -138,7 +158,8 @@ class Store:
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the results table, one row per unit that was tried, sorted by unit."""
-        return [_flat(row) for row in _final_rows(self._db)]
+        with _explained(self._path):
+            return [_flat(row) for row in _final_rows(self._db)]
 
     def close(self) -> None:
         """Fold the write-ahead log into the database, so that it is one file, and close it."""
@@ -211,6 +232,25 @@ def write_atomically(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(part, path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power cut, where the system has a call for that."""
+    if os.name == "nt":
+        return
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(place)
+    finally:
+        os.close(place)
+
+
+def _check_pages(db: sqlite3.Connection) -> None:
+    """Look for damage now: met in the middle of a sweep it would have cost episodes."""
+    (found,) = db.execute("PRAGMA integrity_check(1)").fetchone()
+    if found != "ok":
+        raise sqlite3.DatabaseError(" ".join(found.split()))
 
 
 def _final_rows(db: sqlite3.Connection) -> Iterator[dict[str, Any]]:

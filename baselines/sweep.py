@@ -25,15 +25,19 @@ import msgspec
 from emcoop.baselines.backends import Backend, Outcome
 from emcoop.baselines.expansion import Unit, expand
 from emcoop.baselines.folder import (
+    GONE,
     RUNNING,
     TRACES,
     claim,
+    damage,
     disk_errors,
     locked,
+    mend,
     remove_leftovers,
     sync_and_move,
     write_provenance,
 )
+from emcoop.baselines.interrupts import stoppable
 from emcoop.baselines.matching import MATCHED_COLUMNS, MATCHED_TABLE, matched_table
 from emcoop.baselines.preflight import EpisodeRunner, warm_up
 from emcoop.baselines.progress import Note, Watch, silent
@@ -126,7 +130,10 @@ def run_unit(unit: Unit, *, runner: EpisodeRunner, folder: str, session: str) ->
     started = time.monotonic()
     traces = Path(folder) / TRACES
     scratch = traces / f"{RUNNING}{session}-{os.getpid()}-{threading.get_ident()}"
-    scratch.mkdir(exist_ok=True)
+    try:
+        scratch.mkdir(exist_ok=True)
+    except FileNotFoundError as error:
+        raise OSError(GONE, "the folder of the sweep was moved or removed", folder) from error
     try:
         result = runner(unit, scratch / f"{unit.id}.jsonl.gz")
         kept = [path for path in sorted(scratch.iterdir()) if path.suffix != ".part"]
@@ -158,14 +165,19 @@ def run_sweep(
         watch: Shows the progress.
         models: What the episodes reach models through; what that took is noted.
 
+    Finished episodes whose trace is gone or damaged are run again; the display calls these spoilt.
+
     Raises:
-        ConfigError: The folder belongs to another suite, or another sweep is running in it.
+        ConfigError: The folder belongs to another suite or is damaged, or another sweep is running in it.
         EmCoopError: The disk refuses, or workers cannot run; finished episodes are safe.
+        KeyboardInterrupt: Ctrl-C, or the system asked this process to end (SIGTERM, SIGHUP); finished episodes are
+            safe.
     """
     units = expand(suite)
-    with locked(folder):
+    with stoppable(), locked(folder):
         claim(folder, suite)
         with closing(Store(folder / DATABASE, suite_hash(suite))) as store:
+            mend(folder, suite)
             with _noted(store, backend, models), _tidied(folder):
                 stopped = _run_missing(units, store, backend, runner, folder, watch)
             return _export(folder, units, store, stopped)
@@ -237,9 +249,12 @@ def _run_missing(
     Returns:
         Why it stopped early, empty if it did not.
     """
+    damaged = _set_damaged_aside(units, store, folder)
     pending = _without_result(units, store)
     work = partial(run_unit, runner=runner, folder=str(folder), session=uuid.uuid4().hex[:12])
     with watch(units, store.finished()) as note:
+        for unit, reason in damaged:
+            note(unit, Result(status="infra_error", error=reason))
         warm_up(pending, runner)
         for _ in range(PASSES):
             reasons: list[str] = []
@@ -253,6 +268,16 @@ def _run_missing(
             if reasons or not pending or not settled:
                 return "".join(reasons[:1])
     return ""
+
+
+def _set_damaged_aside(units: list[Unit], store: Store, folder: Path) -> list[tuple[Unit, str]]:
+    """Let finished units count as unfinished that lack their evidence; return them, each with what is wrong."""
+    finished = store.finished()
+    found = [(unit, damage(folder, finished[unit.id])) for unit in units if unit.id in finished]
+    damaged = [(unit, f"run again: {reason}") for unit, reason in found if reason]
+    for unit, reason in damaged:
+        store.set_aside(unit, reason)
+    return damaged
 
 
 def _until(reasons: Sequence[str], units: Sequence[Unit]) -> Iterator[Unit]:

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import threading
 import time
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from emcoop.baselines.backends import Outcome, Work, guarded
 from emcoop.baselines.expansion import Unit
+from emcoop.baselines.interrupts import leave_to_parent, undisturbed
 from emcoop.baselines.results import Result
 from emcoop.errors import EmCoopError
 
@@ -43,6 +43,7 @@ class LocalBackend:
         Raises:
             EmCoopError: Workers die one after the other without finishing anything.
         """
+        _start_tracker()
         queue = iter(units)
         workers: list[_Worker] = []
         deaths = 0
@@ -64,6 +65,9 @@ class LocalBackend:
                             "check memory and the installation, or run with --jobs 1"
                         )
         finally:
+            with undisturbed():
+                for worker in workers:
+                    worker.process.kill()
             for worker in workers:
                 worker.kill()
 
@@ -77,7 +81,8 @@ class LocalBackend:
             else:
                 worker.give(unit)
         while len(workers) < self.slots and (unit := next(queue, None)) is not None:
-            workers.append(_Worker.start(work))
+            with undisturbed():  # a worker that nobody knows of would never be ended
+                workers.append(_Worker.start(work))
             workers[-1].give(unit)
 
 
@@ -93,8 +98,7 @@ class _Worker:
     def start(cls, work: Work) -> _Worker:
         ours, theirs = _CONTEXT.Pipe()
         process = _CONTEXT.Process(target=_serve, args=(theirs, work), daemon=True)
-        with _interrupts_ignored():
-            process.start()
+        process.start()
         theirs.close()
         return cls(process, ours)
 
@@ -139,22 +143,17 @@ def _collect(worker: _Worker) -> tuple[Outcome, bool]:
     return Outcome(unit, Result(status="infra_error", error=error, seconds=seconds)), False
 
 
-@contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    """Let a process started inside inherit that Ctrl-C is not for it, even before its first line runs."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+def _start_tracker() -> None:
+    """Start what the standard library starts with the first process: that would let signals through again."""
+    if os.name == "posix":
+        from multiprocessing import resource_tracker
+
+        resource_tracker.ensure_running()
 
 
 def _serve(pipe: Connection[Any, Any], work: Work) -> None:
     """Run in the worker: answer every unit with its result until the parent hangs up or dies."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    leave_to_parent()  # what stops the parent reaches the whole group
     threading.Thread(target=_die_with_parent, daemon=True).start()
     with suppress(EOFError, OSError):
         while True:

@@ -1,6 +1,6 @@
 """A stand-in for the episode: quick, deterministic, able to break. Also a script that sweeps with it.
 
-    python sweep_stand_in.py FOLDER
+    python sweep_stand_in.py FOLDER [--broken-time]
 
 It stands in a module of its own because spawned workers import it by name.
 """
@@ -8,18 +8,23 @@ It stands in a module of its own because spawned workers import it by name.
 from __future__ import annotations
 
 import gzip
+import hashlib
+import itertools
 import json
 import math
 import multiprocessing
 import os
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
+import msgspec
 from rich.console import Console
 
 from emcoop.baselines.backends.local import LocalBackend
 from emcoop.baselines.expansion import Unit
+from emcoop.baselines.preflight import EpisodeRunner
 from emcoop.baselines.progress import watch_on
 from emcoop.baselines.results import Result
 from emcoop.baselines.schema import Suite
@@ -44,20 +49,22 @@ def small_suite(name: str = "small", **changes: object) -> Suite:
     return suite_from_data({**data, **changes}, "the test")
 
 
-def play(unit: Unit, trace: Path) -> Result:
+def play(unit: Unit, trace: Path, more: str = "") -> Result:
     if in_worker() and unit.seed >= 2 and os.environ.get(GATE):
         trace.with_suffix(".part").write_text("half a trace", encoding="utf-8")
         os.open(os.environ[GATE], os.O_RDONLY)
+    text = json.dumps({"unit": unit.id, "steps": unit.max_steps, "more": more}).encode()
     with trace.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, filename="") as file:
-        file.write(json.dumps({"unit": unit.id, "steps": unit.max_steps}).encode())
+        file.write(text)
     score = 1 / (1 + unit.seed + unit.n_agents)
     metrics = {"score": score, "raw_score": 3 * score, "steps": float(unit.max_steps), "idle": math.nan}
-    return Result(status="completed", digest=f"digest of {unit.id}", metrics=metrics)
+    return Result(status="completed", digest=hashlib.sha256(text).hexdigest(), metrics=metrics)
 
 
 def fail_as_agent(unit: Unit, trace: Path) -> Result:
     result = play(unit, trace)
-    return Result(status="agent_error", error="planner raised", metrics={}) if unit.seed == 1 else result
+    spoilt = msgspec.structs.replace(result, status="agent_error", error="planner raised", metrics={})
+    return spoilt if unit.seed == 1 else result
 
 
 def die_once(unit: Unit, trace: Path) -> Result:
@@ -99,6 +106,28 @@ def in_worker() -> bool:
     return multiprocessing.parent_process() is not None
 
 
-if __name__ == "__main__":
-    end = run_sweep(small_suite(), Path(sys.argv[1]), LocalBackend(2), runner=play, watch=partial(watch_on, Console()))
+def in_broken_time(unit: Unit, trace: Path) -> Result:
+    """Run where clocks jump at every look, back and forth by years."""
+    break_time()
+    return play(unit, trace)
+
+
+def break_time() -> None:
+    """Let the clocks of this process jump at every look, for good."""
+    jumps = itertools.cycle([0.0, 1e9, -1e9, 3.0, 1e9])
+    time.time = time.monotonic = time.perf_counter = lambda: 1e6 + next(jumps)
+
+
+def main(folder: Path, runner: EpisodeRunner = play) -> int:
+    try:
+        end = run_sweep(small_suite(), folder, LocalBackend(2), runner=runner, watch=partial(watch_on, Console()))
+    except KeyboardInterrupt:
+        return 130
     print(f"finished {len(end.rows)}")
+    return 0
+
+
+if __name__ == "__main__":
+    if "--broken-time" in sys.argv:
+        break_time()
+    sys.exit(main(Path(sys.argv[1]), in_broken_time if "--broken-time" in sys.argv else play))

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from emcoop.cli.model_options import with_models
 from emcoop.cli.settings import read_planners
+from emcoop.errors import ConfigError
 
 if TYPE_CHECKING:
+    from emcoop.baselines.backends import Backend
     from emcoop.baselines.expansion import Unit
     from emcoop.baselines.schema import Suite
     from emcoop.baselines.sweep import SweepEnd
@@ -27,6 +32,15 @@ class BackendName(str, Enum):
     """Where units run."""
 
     local = "local"
+    ray = "ray"
+
+
+class Place(NamedTuple):
+    """Where units run, as asked for: `jobs` and `address` None = not said."""
+
+    backend: BackendName
+    jobs: int | None
+    address: str | None
 
 
 @with_models
@@ -39,6 +53,14 @@ def sweep(
         ),
     ] = None,
     backend: Annotated[BackendName, typer.Option("--backend", help="Where episodes run.")] = BackendName.local,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            "--address",
+            metavar="HOST:PORT",
+            help="Ray cluster for --backend ray; default: one started on this machine.",
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder of results; default runs/SUITE.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would take, and run nothing.")] = False,
     planner: Annotated[
@@ -64,11 +86,13 @@ def sweep(
     check_conditions(chosen)
     units = expand(chosen)
     asks_models = check_teams(units)
+    place = Place(backend, jobs, address)
+    _check_place(place, asks_models)
     folder = out or Path("runs") / chosen.name
     if dry_run:
         _print_estimate(chosen, units, folder, models or {})
     else:
-        _run(chosen, folder, jobs, backend, models or {} if asks_models else None)
+        _run(chosen, folder, place, models or {} if asks_models else None)
 
 
 def report(
@@ -77,37 +101,82 @@ def report(
     """Make tables, figures and report.html of a sweep."""
     from emcoop.baselines.summary import write_report
 
-    print(write_report(folder))
+    with _progress_of_report():
+        page = write_report(folder)
+    print(page)
 
 
-def _run(suite: Suite, folder: Path, jobs: int | None, backend: BackendName, models: dict[str, Any] | None) -> None:
+@contextmanager
+def _progress_of_report() -> Iterator[None]:
+    """Show on stderr what a report is working on, on one line, if that is a terminal."""
+    log = logging.getLogger("emcoop.report")
+    if not sys.stderr.isatty():
+        yield
+        return
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("\r\x1b[2Kreport: %(message)s"))
+    handler.terminator = ""
+    level = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)
+        print("\r\x1b[2K", end="", file=sys.stderr, flush=True)
+
+
+def _check_place(place: Place, asks_models: bool) -> None:
+    if place.address is not None and place.backend is not BackendName.ray:
+        raise ConfigError("--address is of a Ray cluster: add --backend ray")
+    if asks_models and place.backend is BackendName.ray:
+        raise ConfigError(
+            "planners that call language models do not run with --backend ray, where limits of calls and money could "
+            "not be kept: leave it out, and many of their episodes run at once in this process (--jobs)"
+        )
+
+
+def _run(suite: Suite, folder: Path, place: Place, models: dict[str, Any] | None) -> None:
     """Run a sweep; `models` are settings for planners that call models, None if there are no such planners."""
     from rich.console import Console
 
+    from emcoop.baselines.interrupts import stoppable
+    from emcoop.baselines.matching import MATCHED_TABLE
     from emcoop.baselines.summary import summary_table, write_report
 
     console = Console()
     try:
-        if models is None:
-            end = _sweep_in_processes(console, suite, folder, jobs or os.cpu_count() or 1, backend)
-        else:
-            end = _sweep_with_models(console, suite, folder, jobs or EPISODES_AT_ONCE, models)
-        page = write_report(folder)
+        with stoppable():
+            if models is None:
+                end = _sweep_in_processes(console, suite, folder, place)
+            else:
+                end = _sweep_with_models(console, suite, folder, place.jobs or EPISODES_AT_ONCE, models)
+            with _progress_of_report():
+                page = write_report(folder)
     except KeyboardInterrupt:
         print(f"stopped; finished episodes are in {folder}: run the same command again to go on", file=sys.stderr)
         raise typer.Exit(130) from None
     console.print(summary_table(end.rows))
-    print(f"results: {folder / 'results.csv'}\nreport:  {page}")
+    print(f"results: {folder / 'results.csv'}\nmatched: {folder / MATCHED_TABLE}\nreport:  {page}")
     _say_what_is_missing(end)
 
 
-def _sweep_in_processes(console: Any, suite: Suite, folder: Path, jobs: int, backend: BackendName) -> SweepEnd:
-    from emcoop.baselines.backends.local import LocalBackend
+def _sweep_in_processes(console: Any, suite: Suite, folder: Path, place: Place) -> SweepEnd:
     from emcoop.baselines.progress import watch_on
     from emcoop.baselines.sweep import run_sweep
 
-    backends = {BackendName.local: LocalBackend}
-    return run_sweep(suite, folder, backends[backend](jobs), watch=partial(watch_on, console))
+    with _workers(folder, place) as backend:
+        return run_sweep(suite, folder, backend, watch=partial(watch_on, console))
+
+
+def _workers(folder: Path, place: Place) -> AbstractContextManager[Backend]:
+    from emcoop.baselines.backends.local import LocalBackend
+    from emcoop.baselines.backends.ray_cluster import ray_backend
+
+    if place.backend is BackendName.ray:
+        return ray_backend(folder, place.jobs, place.address)
+    return nullcontext(LocalBackend(place.jobs or os.cpu_count() or 1))
 
 
 def _sweep_with_models(console: Any, suite: Suite, folder: Path, jobs: int, models: dict[str, Any]) -> SweepEnd:
