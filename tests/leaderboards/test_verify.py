@@ -17,7 +17,7 @@ from small_suites import LLM, SUITES
 
 from emcoop.baselines.suite import suite_hash
 from emcoop.errors import EmCoopError
-from emcoop.leaderboards import board
+from emcoop.leaderboards import entries
 from emcoop.leaderboards.eligibility import why_not_opened
 from emcoop.leaderboards.fresh import without_addresses
 from emcoop.leaderboards.problems import LONGEST, Level, Problem
@@ -81,11 +81,11 @@ def test_a_forged_record_is_not_read_and_is_written_over(honest: dict[str, Path]
 def test_a_record_is_of_one_table_and_metadata(
     honest: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(board, "frozen_hashes", lambda: {name: suite_hash(suite) for name, suite in SUITES.items()})
+    monkeypatch.setattr(entries, "frozen_hashes", lambda: {name: suite_hash(suite) for name, suite in SUITES.items()})
     forgery = copied(honest["team"], tmp_path)
 
     def recorded() -> Verdict | None:
-        return board.read_verdict(read_submission(forgery.folder)[0])
+        return entries.read_verdict(read_submission(forgery.folder)[0])
 
     verdict = verify(forgery.folder, jobs=1)
     record(forgery.folder, verdict)
