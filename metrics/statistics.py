@@ -204,8 +204,8 @@ def paired_difference(
 ) -> Estimate:
     """Estimate the paired effect first - second on the same seeds.
 
-    The median is the estimand for topology effects: with five seeds the bootstrap of a median keeps its coverage,
-    that of a mean does not.
+    The report takes the median with fewer than 20 pairs, since with five seeds the bootstrap of a median keeps its
+    coverage and that of a mean does not, and the mean with more.
 
     Args:
         first, second: Value per key, as in `pair`; pairs are resampled within their cell.
