@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emcoop.baselines.backends.local import LocalBackend
 from emcoop.baselines.backends.threads import ThreadBackend
@@ -14,7 +14,10 @@ from emcoop.baselines.expansion import expand
 from emcoop.baselines.preflight import check_teams
 from emcoop.baselines.progress import Watch, silent
 from emcoop.baselines.schema import Suite
-from emcoop.baselines.sweep import SweepEnd, run_episode_with, run_sweep
+from emcoop.baselines.sweep import SweepEnd, has_begun, run_episode_with, run_sweep
+
+if TYPE_CHECKING:
+    from emcoop.cognitive_layer.models.access import ModelAccess
 
 EPISODES_AT_ONCE = 8
 """Where episodes mostly wait for models."""
@@ -35,11 +38,30 @@ def run_here(
     Raises:
         ConfigError, EmCoopError: As for `run_sweep`.
     """
-    if not check_teams(expand(suite)):
-        return run_sweep(suite, folder, LocalBackend(jobs or os.cpu_count() or 1), watch=watch)
+    if check_teams(expand(suite)):
+        return run_with_models(suite, folder, jobs, models, lambda access: watch)
+    return run_sweep(suite, folder, LocalBackend(jobs or os.cpu_count() or 1), watch=watch)
+
+
+def run_with_models(
+    suite: Suite,
+    folder: Path,
+    jobs: int | None,
+    models: Mapping[str, Any] | None,
+    watch_of: Callable[[ModelAccess], Watch],
+) -> SweepEnd:
+    """Run what is missing of a suite whose planners call models, over one access to them; arguments as for `run_here`.
+
+    Args:
+        watch_of: Returns what shows the progress, given the access, which counts what the models take.
+    """
     from emcoop.cognitive_layer.models.access import ModelAccess
 
-    with ModelAccess(models) as access:
+    settings = dict(models or {})
+    if settings.get("mode") == "record" and has_begun(folder):
+        # Recording anew what finished episodes rest on would leave a cassette that does not repeat them.
+        settings["mode"] = "cache"
+    with ModelAccess(settings) as access:
         backend = ThreadBackend(jobs or EPISODES_AT_ONCE, access.close)
         runner = partial(run_episode_with, access)
-        return run_sweep(suite, folder, backend, runner=runner, watch=watch, models=access)
+        return run_sweep(suite, folder, backend, runner=runner, watch=watch_of(access), models=access)

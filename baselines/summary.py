@@ -44,8 +44,9 @@ def write_report(folder: Path) -> Path:
     Raises:
         ConfigError: The folder holds no results of a sweep.
     """
+    results = read_frame(folder)  # first, because it says best what is missing where there was no sweep
     suite = load_suite(folder / SUITE_FILE)
-    frame = with_matched(read_frame(folder), suite)
+    frame = with_matched(results, suite)
 
     from emcoop.metrics.report import build_report
 

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from emcoop.baselines.schema import Suite
     from emcoop.baselines.sweep import SweepEnd
 
-EPISODES_AT_ONCE = 8
-"""Where episodes mostly wait for models."""
-
 
 class BackendName(str, Enum):
     """Where units run."""
@@ -48,9 +45,7 @@ def sweep(
     suite: Annotated[str, typer.Argument(metavar="SUITE", help="Name of a suite (`emcoop list`), or a .yaml file.")],
     jobs: Annotated[
         int | None,
-        typer.Option(
-            "--jobs", min=1, help=f"Episodes at once; default one per CPU, {EPISODES_AT_ONCE} with language models."
-        ),
+        typer.Option("--jobs", min=1, help="Episodes at once; default one per CPU, more with language models."),
     ] = None,
     backend: Annotated[BackendName, typer.Option("--backend", help="Where episodes run.")] = BackendName.local,
     address: Annotated[
@@ -151,7 +146,7 @@ def _run(suite: Suite, folder: Path, place: Place, models: dict[str, Any] | None
             if models is None:
                 end = _sweep_in_processes(console, suite, folder, place)
             else:
-                end = _sweep_with_models(console, suite, folder, place.jobs or EPISODES_AT_ONCE, models)
+                end = _sweep_with_models(console, suite, folder, place.jobs, models)
             with _progress_of_report():
                 page = write_report(folder)
     except KeyboardInterrupt:
@@ -179,24 +174,17 @@ def _workers(folder: Path, place: Place) -> AbstractContextManager[Backend]:
     return nullcontext(LocalBackend(place.jobs or os.cpu_count() or 1))
 
 
-def _sweep_with_models(console: Any, suite: Suite, folder: Path, jobs: int, models: dict[str, Any]) -> SweepEnd:
-    from emcoop.baselines.backends.threads import ThreadBackend
+def _sweep_with_models(console: Any, suite: Suite, folder: Path, jobs: int | None, models: dict[str, Any]) -> SweepEnd:
+    from emcoop.baselines.launch import run_with_models
     from emcoop.baselines.progress import tokens_and_money, watch_on
-    from emcoop.baselines.sweep import has_begun, run_episode_with, run_sweep
-    from emcoop.cognitive_layer.models.access import ModelAccess
 
-    if models.get("mode") == "record" and has_begun(folder):
-        # Recording anew what finished episodes rest on would leave a cassette that does not repeat them.
-        models = {**models, "mode": "cache"}
-    with ModelAccess(models) as access:
-        return run_sweep(
-            suite,
-            folder,
-            ThreadBackend(jobs, access.close),
-            runner=partial(run_episode_with, access),
-            watch=partial(watch_on, console, spent=lambda: tokens_and_money(access.meter)),
-            models=access,
-        )
+    return run_with_models(
+        suite,
+        folder,
+        jobs,
+        models,
+        lambda access: partial(watch_on, console, spent=lambda: tokens_and_money(access.meter)),
+    )
 
 
 def _say_what_is_missing(end: SweepEnd) -> None:
