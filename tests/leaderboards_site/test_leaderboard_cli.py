@@ -62,5 +62,6 @@ def test_wrong_places_are_refused(
 
 def test_a_board_without_submissions_is_a_site_too(tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
-    assert main(["leaderboard", "build", "--submissions", str(tmp_path / "none"), "-o", str(tmp_path / "out")]) == 0
+    none = str(tmp_path / "none")
+    assert main(["leaderboard", "build", "--submissions", none, "--reference", none, "-o", str(tmp_path / "out")]) == 0
     assert "no submissions yet" in (tmp_path / "out" / SUITE / "index.html").read_text(encoding="utf-8")

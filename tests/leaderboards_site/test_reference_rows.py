@@ -16,7 +16,8 @@ from emcoop.leaderboards.references import meta_for
 from emcoop.leaderboards.verify import read_submission, verify
 
 ROWS = Path(__file__).parents[2] / "leaderboards" / "reference"
-FOLDERS = sorted(ROWS.iterdir())
+FOLDERS = sorted(ROWS.iterdir()) if ROWS.is_dir() else []
+pytestmark = pytest.mark.skipif(not FOLDERS, reason="a source distribution leaves the rows out")
 MOST_BYTES = 20_000_000
 
 
