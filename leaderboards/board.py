@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from emcoop.baselines.expansion import Unit
+from emcoop.baselines.expansion import Unit, normalized
 from emcoop.baselines.schema import Suite, label_of
 from emcoop.baselines.suite import suite_hash
 from emcoop.errors import EmCoopError
 from emcoop.leaderboards.comparing import Cell, Disagreement, Duel, Key, cell_of, disagreements, duels, key_of
 from emcoop.leaderboards.entries import Entry, read_entry
-from emcoop.leaderboards.frozen import frozen_hashes, frozen_suite, normalized
+from emcoop.leaderboards.frozen import frozen_hashes, frozen_suite
 from emcoop.leaderboards.metadata import Kind, Metadata
 from emcoop.leaderboards.problems import Level, one_line, refused
 from emcoop.leaderboards.verify import Submission, Verdict
@@ -159,7 +159,7 @@ def make_suite_board(suite: Suite, entries: Sequence[Entry]) -> SuiteBoard:
         suite: The suite; its references are the ends of the scale of normalised scores.
         entries: All submissions of it, in any order.
     """
-    scored = [_scored(suite, entry) for entry in sorted(entries, key=lambda entry: _name(entry.submission))]
+    scored = [_scored(entry) for entry in sorted(entries, key=lambda entry: _name(entry.submission))]
     ranked = {_name(one.submission): one for one in scored if not one.why}
     raw = {name: one.raw for name, one in ranked.items()}
     places = {place.system: place for place in ranking.borda(raw)} if raw else {}
@@ -187,13 +187,13 @@ def _name(submission: Submission) -> str:
     return submission.layout.folder.name
 
 
-def _scored(suite: Suite, entry: Entry) -> _Scored:
+def _scored(entry: Entry) -> _Scored:
     submission = entry.submission
     units = {unit.id: unit for unit in submission.units}
     is_shown = _badge(entry.verdict) >= SHOWN_FROM
     score = {row.unit: row.metrics["score"] if is_shown else math.nan for row in submission.rows}
     raw = {key_of(units[name]): value for name, value in score.items()}
-    scaled = {key_of(units[name]): normalized(suite, units[name], value) for name, value in score.items()}
+    scaled = {key_of(units[name]): normalized(units[name], value) for name, value in score.items()}
     return _Scored(submission, entry.verdict, entry.is_own, _why_unranked(entry), raw, scaled)
 
 

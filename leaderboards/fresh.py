@@ -53,17 +53,18 @@ def without_addresses(planner: Any) -> Any:
     return planner
 
 
-def check_fresh(submission: Submission, seeds: Sequence[int], run: RunSweep, folder: Path) -> Verdict:
+def check_fresh(submission: Submission, below: Verdict, seeds: Sequence[int], run: RunSweep, folder: Path) -> Verdict:
     """Run a submission's team on other seeds and compare scores, cells weighing the same.
 
     Args:
-        submission: It has passed the levels below.
+        submission: The submission.
+        below: Its verdict, which has passed the levels below.
         seeds: Fresh seeds, see `draw_seeds`.
         run: Runs the suite.
         folder: Where the fresh sweep goes; the same folder again resumes it.
 
     Returns:
-        A verdict of level 3, or of level 2 with the reason.
+        The verdict with level 3, or still with level 2 and the reason.
 
     Raises:
         EmCoopError: Episodes could not be run.
@@ -89,7 +90,9 @@ def check_fresh(submission: Submission, seeds: Sequence[int], run: RunSweep, fol
         )
         problems.append(Problem(Level.L3, "fresh-seeds", "", reason))
     level = Level.L2 if problems else Level.L3
-    return Verdict(level=level, asked=Level.L3, problems=problems, problem_count=len(problems), fresh=found)
+    return msgspec.structs.replace(
+        below, level=level, asked=Level.L3, problems=problems, problem_count=len(problems), fresh=found
+    )
 
 
 def compare(

@@ -1,9 +1,8 @@
-"""Frozen suites: what is ranked, by hash; and scores on the scale from the random to the oracle reference."""
+"""Frozen suites: what is ranked, by hash."""
 
 from __future__ import annotations
 
 import json
-import math
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -57,15 +56,3 @@ def units_for(name: str, planner: Any) -> list[Unit]:
     if len({unit.id for unit in units}) < len(units):
         raise ConfigError(f"suite {name!r} has two episodes of one id: that is a defect of the suite, please report it")
     return units
-
-
-def normalized(suite: Suite, unit: Unit, score: float) -> float:
-    """Return a score on the scale of the suite: 0 = mean of the random reference in the same world, 1 = the oracle's.
-
-    It is not clipped. NaN if the suite states no references for the world.
-    """
-    for reference in suite.references:
-        place = (reference.env, reference.variant, reference.n_agents, reference.condition)
-        if place == (unit.env, unit.variant, unit.n_agents, unit.condition):
-            return (score - reference.random) / (reference.oracle - reference.random)
-    return math.nan

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,19 +47,24 @@ def test_ranks_do_not_depend_on_the_order_of_folders(board: Board) -> None:
     assert repr(again) == repr(board.suites[0])
 
 
+def on_scale(made: Entry, scale: tuple[float, float] | None) -> Entry:
+    """Return an entry whose suite has other ends of the scale."""
+    units = [msgspec.structs.replace(unit, scale=scale) for unit in made.submission.units]
+    return replace(made, submission=msgspec.structs.replace(made.submission, units=units))
+
+
 def test_the_scale_goes_from_the_random_team_to_the_oracle() -> None:
     suite = make_suite_board(SUITE, [entry("Half", 0.0)])
     standing = suite.standings[0]
     assert abs(standing.score.value) < 0.05
-    shifted = [msgspec.structs.replace(reference, random=0.0, oracle=0.5) for reference in SUITE.references]
-    other = make_suite_board(msgspec.structs.replace(SUITE, references=shifted), [entry("Half", 0.0)])
+    other = make_suite_board(SUITE, [on_scale(entry("Half", 0.0), (0.0, 0.5))])
     assert other.standings[0].score.value == pytest.approx((0.1 + 0.8 * standing.score.value) / 0.5, abs=1e-6)
     assert other.standings[0].raw.value == standing.raw.value
 
 
 def test_without_references_there_are_ranks_but_no_normalised_scores() -> None:
-    bare = msgspec.structs.replace(SUITE, references=[])
-    standings = make_suite_board(bare, [entry("Good", 0.9), entry("Bad", 0.1)]).standings
+    bare = [on_scale(entry(name, score), None) for name, score in (("Good", 0.9), ("Bad", 0.1))]
+    standings = make_suite_board(SUITE, bare).standings
     assert [one.metadata.name for one in standings] == ["Good", "Bad"]
     assert math.isnan(standings[0].score.value)
     assert standings[0].raw.value > standings[1].raw.value

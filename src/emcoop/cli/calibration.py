@@ -28,6 +28,7 @@ def calibrate(
     jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Processes; default one per CPU.")] = None,
 ) -> None:
     """Play the references in every cell and say which may be ranked; exit code 1 if one may not."""
+    import msgspec
     import yaml
     from rich.console import Console
 
@@ -44,17 +45,10 @@ def calibrate(
     cells = judge_all(chosen, folder, lambda part, place: run_here(part, place, jobs, watch=watch))
     for cell in cells:
         print("\n".join(_lines(cell)))
-    references = {"references": [_plain(reference) for reference in references_of(cells)]}
+    references = {"references": msgspec.to_builtins(references_of(cells))}
     print(yaml.safe_dump(references, sort_keys=False, width=110, default_flow_style=None), end="")
     if any(cell.reasons for cell in cells):
         raise typer.Exit(1)
-
-
-def _plain(reference: Any) -> dict[str, Any]:
-    import msgspec
-
-    data: dict[str, Any] = msgspec.to_builtins(reference)
-    return data
 
 
 def _lines(cell: Cell) -> list[str]:

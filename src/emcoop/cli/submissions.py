@@ -1,4 +1,4 @@
-"""`emcoop submit` and `emcoop leaderboard`."""
+"""`emcoop submit`."""
 
 from __future__ import annotations
 
@@ -83,8 +83,6 @@ def _verify_fresh(
     folder: Path, below: Verdict, count: int, jobs: int | None, out: Path | None, models: dict[str, Any]
 ) -> Verdict:
     """Run fresh seeds and return the verdict with what they gave."""
-    import msgspec
-
     from emcoop.baselines.launch import run_here
     from emcoop.leaderboards.fresh import check_fresh, draw_seeds
     from emcoop.leaderboards.verify import read_submission
@@ -92,25 +90,17 @@ def _verify_fresh(
     submission, _ = read_submission(folder, is_own=True)
     seeds = draw_seeds(count, [unit.seed for unit in submission.units])
     with tempfile.TemporaryDirectory() as scratch:
-        found = check_fresh(
-            submission, seeds, lambda suite, place: run_here(suite, place, jobs, models), out or Path(scratch) / "f"
-        )
-    print("fresh seeds: claimed - fresh = {claimed_minus_fresh:+.3f} [{low:+.3f}, {high:+.3f}]".format(**found.fresh))
-    return msgspec.structs.replace(
-        below,
-        level=found.level,
-        asked=found.asked,
-        problems=found.problems,
-        problem_count=found.problem_count,
-        fresh=found.fresh,
-    )
+        place = out or Path(scratch) / "fresh"
+        verdict = check_fresh(submission, below, seeds, lambda suite, to: run_here(suite, to, jobs, models), place)
+    print("fresh seeds: claimed - fresh = {claimed_minus_fresh:+.3f} [{low:+.3f}, {high:+.3f}]".format(**verdict.fresh))
+    return verdict
 
 
 def _print(verdict: Verdict) -> None:
     for problem in verdict.problems:
         print(f"refused: {problem}")
     if verdict.problem_count > len(verdict.problems):
-        print(f"refused: {verdict.problem_count - len(verdict.problems)} more of the same kind")
+        print(f"refused: {verdict.problem_count - len(verdict.problems)} more")
     if verdict.passed:
         print(
             f"passed: level {verdict.level}, {verdict.episodes} episodes of {verdict.suite}, planner {verdict.planner}"
